@@ -1,0 +1,90 @@
+"""The relational store: a pool, and two ways into a transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, Self
+from uuid import UUID
+
+import asyncpg
+
+from shared.config.settings import PostgresSettings
+from shared.errors import DatabaseUnavailableError
+
+Role = Literal["penstock_app", "penstock_system"]
+Connection = asyncpg.pool.PoolConnectionProxy
+
+_OUTAGE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What means that the server is away, as opposed to a statement that is wrong."""
+
+
+class Database:
+    """A pool of connections that act as one role; an outage is an error at once and heals by itself.
+
+    Args:
+        settings: URL, size and limits.
+        role: ``penstock_app`` sees one tenant at a time, ``penstock_system`` every tenant.
+        name: Shown to the server as the application's name.
+    """
+
+    def __init__(self, settings: PostgresSettings, *, role: Role, name: str) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool = asyncpg.create_pool(
+            settings.url.get_secret_value(),
+            min_size=0,
+            max_size=settings.pool_size,
+            timeout=settings.acquire_timeout_s,
+            command_timeout=settings.statement_timeout_s,
+            server_settings={"role": role, "application_name": name, "jit": "off"},
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start without connecting: the first use connects, so a service starts before its server."""
+        await self._pool
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection; those in use get two seconds."""
+        try:
+            async with asyncio.timeout(2):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def ping(self) -> None:
+        """Raise DatabaseUnavailableError unless the server answers."""
+        async with self.transaction() as connection:
+            await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID | None = None) -> AsyncIterator[Connection]:
+        """Run a block in one transaction.
+
+        Args:
+            tenant_id: Whose rows ``penstock_app`` may see; None for ``penstock_system``, or to see none.
+
+        Raises:
+            DatabaseUnavailableError: No connection within ``acquire_timeout_s``, or it broke. If it broke
+                while committing, the transaction may have been committed.
+        """
+        try:
+            async with self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection:
+                async with connection.transaction():
+                    if tenant_id is not None:
+                        await act_for(connection, tenant_id)
+                    yield connection
+        except _OUTAGE as error:
+            raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
+
+
+async def act_for(connection: Connection, tenant_id: UUID) -> None:
+    """Let the rest of the transaction see the rows of one tenant."""
+    await connection.execute("SELECT set_config('app.tenant', $1, true)", str(tenant_id))
