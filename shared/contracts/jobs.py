@@ -174,6 +174,8 @@ class JobFinished(Contract):
     attempt: int
     start_id: UUID | None = None
     """None when no provider call was begun."""
+    ambiguous_attempts: int = 0
+    """Earlier deliveries of this attempt that may have reached the provider too."""
     deltas: int = 0
     """How many JobDelta messages this start sent before; the reader of a stream waits for them all."""
     provider: str | None = None

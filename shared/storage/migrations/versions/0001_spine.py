@@ -206,12 +206,17 @@ GRANT EXECUTE ON FUNCTION api_key_for_authentication TO penstock_app;
 """
 
 
+def run(script: str) -> None:
+    """Run several statements at once; SQLAlchemy's own execute would take ``:`` and ``%`` for parameters."""
+    op.get_bind().exec_driver_sql(script, execution_options={"no_parameters": True})
+
+
 def upgrade() -> None:
     """Create the schema."""
     for script in (ROLES, TENANTS, JOBS, PARTITIONS):
-        op.execute(script)
+        run(script)
     for table in TENANT_TABLES:
-        op.execute(f"""
+        run(f"""
             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
             ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
             CREATE POLICY tenant ON {table} TO penstock_app
@@ -219,17 +224,17 @@ def upgrade() -> None:
                 WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
             CREATE POLICY every_tenant ON {table} TO penstock_system USING (true) WITH CHECK (true);
         """)
-    op.execute(GRANTS)
+    run(GRANTS)
     # The authentication look-up runs as the role that may see every tenant's keys.
-    op.execute("GRANT CREATE ON SCHEMA public TO penstock_system")
-    op.execute("ALTER FUNCTION api_key_for_authentication OWNER TO penstock_system")
-    op.execute("REVOKE CREATE ON SCHEMA public FROM penstock_system")
-    op.execute("SELECT ensure_job_partitions(current_date - 1, current_date + 7)")
+    run("GRANT CREATE ON SCHEMA public TO penstock_system")
+    run("ALTER FUNCTION api_key_for_authentication OWNER TO penstock_system")
+    run("REVOKE CREATE ON SCHEMA public FROM penstock_system")
+    run("SELECT ensure_job_partitions(current_date - 1, current_date + 7)")
 
 
 def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
-    op.execute("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
-    op.execute(
+    run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
+    run(
         "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at"
     )
