@@ -92,7 +92,7 @@ def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     """Make one line of JSON that begins with what a reader looks for first."""
     first = {name: event.pop(name) for name in _FIRST if name in event}
-    return orjson.dumps(first | event, default=_described, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps({**first, **event}, default=_described, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _masked(value: Any, depth: int) -> Any:
