@@ -1,6 +1,7 @@
 """Turns what is wrong with settings into problems that say the field, the source and the remedy."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from shared.config.layers import Layer
 from shared.config.problems import Problem
 from shared.config.unknown import similar_variable
 from shared.config.variables import Path, is_section, type_at, variable_name
+
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def problems_of(
@@ -36,16 +39,22 @@ def unknown_sections(settings_type: type[BaseModel], merged: Layer, service: str
             yield Problem(name, "is no setting", source, f"Remove it; {service} has no such section.")
 
 
-def missing_addresses(merged: Layer) -> Iterator[Problem]:
-    """Find providers of the OpenAI kind that nobody gave an address."""
+def provider_problems(merged: Layer) -> Iterator[Problem]:
+    """Find providers that nobody can call: without an address, or with a name that hides the model's."""
     providers = merged.tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
-        if isinstance(provider, dict) and provider.get("kind", "openai") == "openai":
-            path = ("providers", name, "base_url")
-            if not provider.get("base_url"):
-                remedy = f"Set {variable_name(path)}, or kind: litellm for what LiteLLM knows by name."
-                source = merged.source_of(path[:2]) or ""
-                yield Problem(".".join(path), "is missing for a provider that is not known", source, remedy)
+        path, source = ("providers", name), merged.source_of(("providers", name)) or ""
+        if not _PROVIDER_NAME.fullmatch(name):
+            remedy = "Use letters, digits, dots, hyphens and underscores: models are called provider/model."
+            yield Problem(".".join(path), "is not a usable name", source, remedy)
+        elif isinstance(provider, dict) and _lacks_address(provider):
+            field = (*path, "base_url")
+            remedy = f"Set {variable_name(field)}, or kind: litellm for what LiteLLM knows by name."
+            yield Problem(".".join(field), "is missing for a provider that is not known", source, remedy)
+
+
+def _lacks_address(provider: Mapping[str, Any]) -> bool:
+    return provider.get("kind", "openai") == "openai" and not provider.get("base_url")
 
 
 def _problems(

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from shared.config.diagnosis import missing_addresses, problems_of, unknown_sections
+from shared.config.diagnosis import problems_of, provider_problems, unknown_sections
 from shared.config.effective import EffectiveValue, effective_values
-from shared.config.known_providers import known_defaults, usual_variables_layer
+from shared.config.known_providers import USUAL_VARIABLES, known_defaults, usual_variables_layer
 from shared.config.layers import Layer, laid_over
 from shared.config.problems import ConfigurationError, Problem
 from shared.config.settings import ServiceSettings
@@ -65,7 +65,7 @@ def _load(settings_type: type[S], service: str, environment: Mapping[str, str] |
     except ConfigurationError as error:
         raise ConfigurationError(error.problems, service=service) from error.__cause__
     merged = laid_over([_defaults_of_providers(merged), merged])
-    problems = [*unknown_sections(settings_type, merged, service), *missing_addresses(merged)]
+    problems = [*unknown_sections(settings_type, merged, service), *provider_problems(merged)]
     try:
         settings = settings_type.model_validate(merged.tree)
     except ValidationError as error:
@@ -78,11 +78,8 @@ def _load(settings_type: type[S], service: str, environment: Mapping[str, str] |
 
 def _layers(settings_type: type[S], service: str, variables: Mapping[str, str]) -> list[Layer]:
     """Read every place, highest first."""
-    folder = Path(variables.get(CONFIG_DIR) or ".")
-    if not folder.is_dir():
-        fault, remedy = "is not a folder", f"Create it, or change {CONFIG_DIR}."
-        raise ConfigurationError([Problem(str(folder), fault, f"environment {CONFIG_DIR}", remedy)])
-    secrets = secret_files(Path(variables.get(SECRETS_DIR) or "/run/secrets"))
+    folder = _folder(variables, CONFIG_DIR, ".")
+    secrets = secret_files(_folder(variables, SECRETS_DIR, "/run/secrets"), usual=USUAL_VARIABLES)
     from_environment = environment_layer(settings_type, variables)
     from_secrets = secrets_layer(settings_type, secrets)
     shared = yaml_layer(settings_type, folder / "penstock.yaml", shown_as="penstock.yaml")
@@ -100,6 +97,15 @@ def _layers(settings_type: type[S], service: str, variables: Mapping[str, str]) 
         shared,
         usual_variables_layer(usual),
     ]
+
+
+def _folder(variables: Mapping[str, str], variable: str, default: str) -> Path:
+    named = variables.get(variable)
+    folder = Path(named or default)
+    if named and not folder.is_dir():
+        remedy = f"Create it, or change {variable}."
+        raise ConfigurationError([Problem(named, "is not a folder", f"environment {variable}", remedy)])
+    return folder
 
 
 def _environment_name(known: Layer) -> str:

@@ -1,6 +1,6 @@
 """The places that settings come from, each read into a layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from shared.config.layers import Layer, Tree
 from shared.config.problems import ConfigurationError, Problem
-from shared.config.variables import is_group, is_section, path_of, type_at, value_of
+from shared.config.unique_keys import UniqueKeyLoader
+from shared.config.variables import PREFIX, is_group, is_section, path_of, type_at, value_of
 
-_LARGEST_SECRET_BYTES = 64 * 1024
+_LONGEST_SECRET = 64 * 1024
 
 
 def environment_layer(settings_type: type[BaseModel], environment: Mapping[str, str]) -> Layer:
@@ -26,8 +27,12 @@ def secrets_layer(settings_type: type[BaseModel], secrets: Mapping[str, tuple[st
     return _variables_layer(settings_type, secrets)
 
 
-def secret_files(folder: Path) -> dict[str, tuple[str, str]]:
+def secret_files(folder: Path, *, usual: Container[str]) -> dict[str, tuple[str, str]]:
     """Read Docker secrets: one file a variable, named like it in lower or upper case.
+
+    Args:
+        folder: Where they are; other files in it are left alone.
+        usual: Variables that count beside those of Penstock, e.g. ``OPENAI_API_KEY``.
 
     Returns:
         By variable name in upper case: the text without the newline at its end, and its source.
@@ -35,7 +40,15 @@ def secret_files(folder: Path) -> dict[str, tuple[str, str]]:
     Raises:
         ConfigurationError: A file cannot be read.
     """
-    return dict(_read_secrets(folder)) if folder.is_dir() else {}
+    found = {}
+    try:
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = file.name.upper()
+            if (name.startswith(PREFIX) or name in usual) and file.is_file():
+                found[name] = (_secret_text(file), f"secret file {file}")
+    except OSError as error:
+        raise _unusable(str(folder), f"cannot be read ({type(error).__name__})", folder) from error
+    return found
 
 
 def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> Layer:
@@ -50,7 +63,7 @@ def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> 
         ConfigurationError: It exists and cannot be read, or is not a YAML mapping.
     """
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = yaml.load(file.read_text("utf-8"), Loader=UniqueKeyLoader)  # noqa: S506 - a safe loader
     except (FileNotFoundError, NotADirectoryError):
         return Layer()
     except (OSError, UnicodeDecodeError) as error:
@@ -85,15 +98,15 @@ def _variables_layer(settings_type: type[BaseModel], variables: Mapping[str, tup
     return layer
 
 
-def _read_secrets(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+def _secret_text(file: Path) -> str:
     try:
-        for file in sorted(folder.iterdir()):
-            if file.is_file() and file.stat().st_size <= _LARGEST_SECRET_BYTES:
-                text = file.read_text("utf-8").rstrip("\r\n")
-                yield file.name.upper(), (text, f"secret file {file}")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(_LONGEST_SECRET + 1)
     except (OSError, UnicodeDecodeError) as error:
-        name = getattr(error, "filename", None) or str(folder)
-        raise _unusable(str(name), f"cannot be read as text ({type(error).__name__})", folder) from error
+        raise _unusable(str(file), f"cannot be read as text ({type(error).__name__})", file) from None
+    if len(text) > _LONGEST_SECRET:
+        raise _unusable(str(file), f"has more than {_LONGEST_SECRET} characters", file)
+    return text.rstrip("\r\n")
 
 
 def _spelt_out(declared: Any, content: Mapping[Any, Any]) -> Tree:

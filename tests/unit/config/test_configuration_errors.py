@@ -98,6 +98,36 @@ def test_yaml_that_does_not_parse_is_named_without_quoting_it(machine, text):
     assert field == "penstock.yaml"
 
 
+def test_a_name_that_is_written_twice_in_yaml_is_an_error(machine):
+    machine.yaml("penstock.yaml", "log:\n  level: info\nredis: {}\nlog:\n  level: debug\n")
+    [(field, _, text)] = problem_with(machine)
+    assert field == "penstock.yaml"
+    assert "line 4" in text
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "-x", "a b"])
+def test_a_providers_name_must_leave_the_models_alone(machine, name):
+    machine.yaml("penstock.yaml", {"providers": {name: {"base_url": "http://x/v1"}}})
+    [(field, source, _)] = problem_with(machine)
+    assert (field, source) == (f"providers.{name}", "penstock.yaml")
+
+
+def test_an_alias_leads_to_models_of_providers(machine):
+    machine.yaml("penstock.yaml", {"models": {"fast": {"targets": ["openai/x", "gpt-4o"]}}})
+    [(field, source, text)] = problem_with(machine)
+    assert (field, source) == ("models.fast.targets.1", "penstock.yaml")
+    assert "must be provider/model" in text
+
+
+def test_the_address_of_a_provider_is_a_url(machine):
+    machine.environment["PENSTOCK_PROVIDERS__MINE__BASE_URL"] = f"user:{CANARY}@host"
+    [(field, source, _)] = problem_with(machine)
+    assert (field, source) == (
+        "providers.mine.base_url",
+        "environment PENSTOCK_PROVIDERS__MINE__BASE_URL",
+    )
+
+
 def test_the_position_of_a_yaml_mistake_is_told(machine):
     machine.yaml("penstock.yaml", "log:\n  level: info\n bad: [\n")
     assert "line 3" in problem_with(machine)[0][2]
@@ -109,10 +139,11 @@ def test_a_section_that_is_a_word_is_a_wrong_type(machine):
     assert (field, source) == ("log", "penstock.yaml")
 
 
-def test_a_configuration_folder_that_is_not_there_is_an_error(machine):
-    machine.environment["PENSTOCK_CONFIG_DIR"] = str(machine.folder / "elsewhere")
+@pytest.mark.parametrize("variable", ["PENSTOCK_CONFIG_DIR", "PENSTOCK_SECRETS_DIR"])
+def test_a_folder_that_is_named_and_not_there_is_an_error(machine, variable):
+    machine.environment[variable] = str(machine.folder / "elsewhere")
     [(_, source, text)] = problem_with(machine)
-    assert source == "environment PENSTOCK_CONFIG_DIR"
+    assert source == f"environment {variable}"
     assert "elsewhere" in text
 
 
@@ -130,6 +161,18 @@ def test_a_secret_that_is_not_text_is_an_error(machine):
     (machine.secrets / "penstock_redis__url").write_bytes(b"\xff\xfe\xfd")
     [(_, _, text)] = problem_with(machine)
     assert "cannot be read" in text
+
+
+def test_a_secret_that_is_too_long_is_an_error_and_not_ignored(machine):
+    machine.secret("penstock_redis__url", "redis://" + "x" * 100_000)
+    [(field, _, _)] = problem_with(machine)
+    assert field.endswith("penstock_redis__url")
+
+
+def test_secrets_of_others_in_the_folder_are_left_alone(machine):
+    (machine.secrets / "tls.p12").write_bytes(b"\xff\xfe\xfd")
+    (machine.secrets / "penstock_folder").mkdir()
+    load_settings(ServiceSettings, service="worker", environment=machine.environment)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
