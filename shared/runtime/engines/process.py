@@ -1,0 +1,117 @@
+"""The server process of one data folder: found, started and ended."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from shared.runtime.engines.errors import EngineStartError, EngineStopError
+from shared.runtime.engines.identity import Identity
+from shared.runtime.engines.log import EngineLog
+from shared.runtime.engines.waiting import wait_for
+
+KILL_TIMEOUT_S = 10.0
+
+
+class ServerProcess:
+    """A server that this process may have started, or may have found.
+
+    What identifies a server is its program name and its working directory, which both engines set to
+    their data: a pid file alone lies after a reboot, when its number belongs to somebody else.
+
+    Args:
+        program: Name of the executable.
+        home: The server's working directory.
+        pid_file: Where the server writes its pid, on the first line.
+        log: Takes the server's output.
+    """
+
+    def __init__(self, *, program: str, home: Path, pid_file: Path, log: EngineLog) -> None:
+        self._program = program
+        self._home = home
+        self._pid_file = pid_file
+        self._log = log
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def pid(self) -> int | None:
+        """The living server's pid; None when there is none or it is not ready enough to have a pid file."""
+        self._reap()
+        number = self.recorded_pid()
+        return number if number is not None and self._is_ours(number) else None
+
+    def recorded_pid(self) -> int | None:
+        """What the pid file says, true or not."""
+        try:
+            return int(self._pid_file.read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):  # none, or a server is just writing it
+            return None
+
+    def start(
+        self, identity: Identity, argv: Sequence[str], *, ready: Callable[[int], bool], timeout_s: float
+    ) -> None:
+        """Start the server and wait until `ready(pid)`; nothing is left running on failure.
+
+        Raises:
+            EngineStartError: It ended, or was not ready within `timeout_s`.
+        """
+        self.end_strays()
+        output = self._log.open()
+        try:
+            child = self._child = identity.popen(argv, output=output)
+        finally:
+            os.close(output)
+        wait_for(lambda: child.poll() is not None or ready(child.pid), timeout_s=timeout_s)
+        if child.poll() is not None:
+            self._child = None
+            reason = f"it ended with status {child.returncode}"
+            raise EngineStartError(self._program, reason, log_tail=self._log.tail())
+        if not ready(child.pid):
+            child.kill()
+            child.wait(KILL_TIMEOUT_S)
+            reason = f"not ready within {timeout_s:.0f} s"
+            raise EngineStartError(self._program, reason, log_tail=self._log.tail())
+
+    def stop(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Send each signal in turn, waiting its seconds for the end, then SIGKILL.
+
+        Raises:
+            EngineStopError: The process outlived SIGKILL.
+        """
+        number = self.pid()
+        if number is not None:
+            for step, grace_s in (*steps, (signal.SIGKILL, KILL_TIMEOUT_S)):
+                if self._is_ours(number):
+                    os.kill(number, step)
+                if wait_for(lambda: self.pid() is None, timeout_s=grace_s):
+                    break
+            else:
+                raise EngineStopError(f"{self._program} (pid {number}) does not end")
+        self.end_strays()
+
+    def end_strays(self) -> None:
+        """Kill what still works in the data folder: children of a killed server, or an unfinished start."""
+        strays = [process.pid for process in psutil.process_iter() if self._is_ours(process.pid)]
+        for number in strays:
+            if self._is_ours(number):
+                os.kill(number, signal.SIGKILL)
+        if not wait_for(lambda: not any(map(self._is_ours, strays)), timeout_s=KILL_TIMEOUT_S):
+            raise EngineStopError(f"{self._program} processes {strays} do not end")
+        self._reap()
+
+    def _is_ours(self, number: int) -> bool:
+        try:
+            process = psutil.Process(number)
+            return (
+                process.name() == self._program
+                and process.status() != psutil.STATUS_ZOMBIE
+                and Path(process.cwd()) == self._home
+            )
+        except psutil.Error:  # gone, or another user's
+            return False
+
+    def _reap(self) -> None:
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
