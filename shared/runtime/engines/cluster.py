@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from shared.runtime.engines.errors import EngineStartError
+from shared.runtime.engines.errors import EngineError, EngineStartError
 from shared.runtime.engines.identity import Identity
 
 INITDB_TIMEOUT_S = 120.0
@@ -15,29 +15,43 @@ DATABASE = "penstock"
 
 
 class ClusterFiles:
-    """`<data_dir>/pgdata`, owned by the server's user, and `<data_dir>/password`, mode 0600.
+    """The cluster, owned by the server's user, and beside it the password of its role, mode 0600.
 
     Args:
-        data_dir: Holds both; our own, never the server user's, so that root writes in no folder of it.
+        data_dir: Holds both.
+        home: The cluster's own folder in `data_dir`.
         programs: Folder of the bundled `initdb` and `postgres`.
     """
 
-    def __init__(self, data_dir: Path, programs: Path) -> None:
-        self.pgdata = data_dir / "pgdata"
-        self.password_file = data_dir / "password"
-        self._unfinished = data_dir / "pgdata.unfinished"
+    def __init__(self, data_dir: Path, *, home: Path, programs: Path) -> None:
+        self._home = home
+        self._unfinished = home.with_suffix(".unfinished")
+        self._password_file = data_dir / "password"
         self._programs = programs
 
-    def exist(self) -> bool:
-        """Whether the cluster is complete: its last step is a rename."""
-        return self.pgdata.exists()
+    def password(self) -> str:
+        """Read the role's password.
+
+        Raises:
+            EngineError: There is none yet, or it is another user's.
+        """
+        try:
+            return self._password_file.read_text()
+        except OSError as error:
+            raise EngineError(
+                f"cannot read {self._password_file} ({error.strerror}): was the engine started by this user?"
+            ) from error
 
     def create(self, identity: Identity) -> None:
-        """Make the cluster, its role with a new password, and its database.
+        """Make the cluster, its role with a new password, and its database, unless they exist.
+
+        The last step is a rename, so a cluster that is there is complete.
 
         Raises:
             EngineStartError: A step failed; with what it printed.
         """
+        if self._home.exists():
+            return
         if self._unfinished.exists():
             shutil.rmtree(self._unfinished)
         self._write_password(identity)
@@ -47,7 +61,7 @@ class ClusterFiles:
             "initdb",
             f"--pgdata={self._unfinished}",
             f"--username={ROLE}",
-            f"--pwfile={self.password_file}",
+            f"--pwfile={self._password_file}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C",
@@ -56,11 +70,11 @@ class ClusterFiles:
         )
         sql = f"create database {DATABASE};\n".encode()
         self._run(identity, "postgres", "--single", "-D", str(self._unfinished), "template1", stdin=sql)
-        self._unfinished.rename(self.pgdata)
-        _sync(self.pgdata.parent)
+        self._unfinished.rename(self._home)
+        _sync(self._home.parent)
 
     def _write_password(self, identity: Identity) -> None:
-        draft = self.password_file.with_suffix(".unfinished")
+        draft = self._password_file.with_suffix(".unfinished")
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(32))
@@ -68,7 +82,7 @@ class ClusterFiles:
             os.fsync(file.fileno())
         if identity.dropped:
             os.chown(draft, identity.uid, identity.gid)
-        draft.rename(self.password_file)
+        draft.rename(self._password_file)
 
     def _run(self, identity: Identity, program: str, *arguments: str, stdin: bytes = b"") -> None:
         argv = [str(self._programs / program), *arguments]

@@ -44,7 +44,12 @@ class Identity:
             EngineError: The folder belongs to somebody else, or to root, whom PostgreSQL refuses.
         """
         me = os.geteuid()
-        owner = data.stat() if data.exists() else None
+        try:
+            owner = data.stat()
+        except FileNotFoundError:
+            owner = None
+        except PermissionError:
+            raise EngineError(f"{data} is closed to this user: choose another data folder") from None
         if me != 0:
             if owner is not None and owner.st_uid != me:
                 raise EngineError(
@@ -124,7 +129,10 @@ class Identity:
 
     def enclose(self, folder: Path) -> None:
         """Create a folder of our own around what this user owns; an existing one keeps its mode."""
-        folder.mkdir(mode=0o711 if self.dropped else 0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o711 if self.dropped else 0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"cannot create {folder}: {error.strerror}") from error
 
     def _grant(self) -> tuple[str, ...]:
         if not self.capabilities:

@@ -37,42 +37,46 @@ class ServerProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def pid(self) -> int | None:
-        """The living server's pid; None when there is none or it is not ready enough to have a pid file."""
+        """The living server's pid; None when there is none, or it has not written its pid file yet."""
         self._reap()
-        number = self.recorded_pid()
+        number = self._recorded_pid()
         return number if number is not None and self._is_ours(number) else None
 
-    def recorded_pid(self) -> int | None:
-        """What the pid file says, true or not."""
-        try:
-            return int(self._pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):  # none, or a server is just writing it
-            return None
+    def await_ready(self, pid: int, ready: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Wait for a server found running; False when it ended meanwhile.
+
+        Raises:
+            EngineStartError: It lives and is not ready within `timeout_s`.
+        """
+        if not wait_for(lambda: self.pid() != pid or ready(), timeout_s=timeout_s):
+            raise self._failure(f"pid {pid} was running and did not get ready within {timeout_s:.0f} s")
+        return self.pid() == pid
 
     def start(
-        self, identity: Identity, argv: Sequence[str], *, ready: Callable[[int], bool], timeout_s: float
+        self, identity: Identity, argv: Sequence[str], *, ready: Callable[[], bool], timeout_s: float
     ) -> None:
-        """Start the server and wait until `ready(pid)`; nothing is left running on failure.
+        """Start the server and wait until it is `ready`; nothing is left running on failure.
 
         Raises:
             EngineStartError: It ended, or was not ready within `timeout_s`.
         """
-        self.end_strays()
+        self._clear()
         output = self._log.open()
         try:
             child = self._child = identity.popen(argv, output=output)
         finally:
             os.close(output)
-        wait_for(lambda: child.poll() is not None or ready(child.pid), timeout_s=timeout_s)
-        if child.poll() is not None:
+        in_time = wait_for(
+            lambda: child.poll() is not None or (self.pid() == child.pid and ready()), timeout_s=timeout_s
+        )
+        if child.returncode is not None:
             self._child = None
-            reason = f"it ended with status {child.returncode}"
-            raise EngineStartError(self._program, reason, log_tail=self._log.tail())
-        if not ready(child.pid):
+            raise self._failure(f"it ended with status {child.returncode}")
+        if not in_time:
             child.kill()
             child.wait(KILL_TIMEOUT_S)
-            reason = f"not ready within {timeout_s:.0f} s"
-            raise EngineStartError(self._program, reason, log_tail=self._log.tail())
+            self._clear()
+            raise self._failure(f"not ready within {timeout_s:.0f} s")
 
     def stop(self, *steps: tuple[signal.Signals, float]) -> None:
         """Send each signal in turn, waiting its seconds for the end, then SIGKILL.
@@ -83,23 +87,30 @@ class ServerProcess:
         number = self.pid()
         if number is not None:
             for step, grace_s in (*steps, (signal.SIGKILL, KILL_TIMEOUT_S)):
-                if self._is_ours(number):
-                    os.kill(number, step)
-                if wait_for(lambda: self.pid() is None, timeout_s=grace_s):
+                self._signal(number, step)
+                if wait_for(lambda: not self._is_ours(number), timeout_s=grace_s):
                     break
-            else:
-                raise EngineStopError(f"{self._program} (pid {number}) does not end")
-        self.end_strays()
+        self._clear()
 
-    def end_strays(self) -> None:
-        """Kill what still works in the data folder: children of a killed server, or an unfinished start."""
+    def _clear(self) -> None:
+        """End what still works in the data folder without a server at its head, and forget its pid file.
+
+        That is the children of a killed server, or a start that was interrupted. A pid file whose number
+        went to an unrelated process would make PostgreSQL refuse to start.
+        """
         strays = [process.pid for process in psutil.process_iter() if self._is_ours(process.pid)]
         for number in strays:
-            if self._is_ours(number):
-                os.kill(number, signal.SIGKILL)
+            self._signal(number, signal.SIGKILL)
         if not wait_for(lambda: not any(map(self._is_ours, strays)), timeout_s=KILL_TIMEOUT_S):
-            raise EngineStopError(f"{self._program} processes {strays} do not end")
+            raise EngineStopError(f"{self._program} processes {strays} in {self._home} do not end")
         self._reap()
+        self._pid_file.unlink(missing_ok=True)
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):  # none, or a server is just writing it
+            return None
 
     def _is_ours(self, number: int) -> bool:
         try:
@@ -112,6 +123,16 @@ class ServerProcess:
         except psutil.Error:  # gone, or another user's
             return False
 
+    def _signal(self, number: int, step: signal.Signals) -> None:
+        if self._is_ours(number):
+            try:
+                os.kill(number, step)
+            except ProcessLookupError:  # it ended by itself since the line above
+                return
+
     def _reap(self) -> None:
         if self._child is not None and self._child.poll() is not None:
             self._child = None
+
+    def _failure(self, reason: str) -> EngineStartError:
+        return EngineStartError(self._program, reason, log_tail=self._log.tail())
