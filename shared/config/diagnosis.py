@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from shared.config.layers import Layer
 from shared.config.problems import Problem
+from shared.config.settings import ServiceSettings
 from shared.config.unknown import similar_variable
 from shared.config.variables import Path, is_section, type_at, variable_name
 
@@ -27,12 +28,14 @@ def problems_of(
 def unknown_sections(settings_type: type[BaseModel], merged: Layer, service: str) -> Iterator[Problem]:
     """Find top-level names that are nothing: misspelt, or unknown in the service's own file.
 
-    The files that all services share may have sections that only another service knows.
+    The files that all services share may have sections that only another service knows, and those may
+    resemble this one's: only what resembles a setting of every service counts as misspelt there.
     """
     own_file = f"penstock.d/services/{service}.yaml"
-    for name in merged.tree.keys() - settings_type.model_fields.keys():
+    common = ServiceSettings.model_fields
+    for name in sorted(merged.tree.keys() - settings_type.model_fields.keys() - common.keys()):
         source = merged.source_of((name,)) or ""
-        close = difflib.get_close_matches(name, settings_type.model_fields, n=1, cutoff=0.8)
+        close = difflib.get_close_matches(name, common, n=1, cutoff=0.8)
         if close:
             yield Problem(name, "is no setting", source, f"Did you mean {close[0]}?")
         elif source == own_file:

@@ -13,6 +13,7 @@ from shared.config.unique_keys import UniqueKeyLoader
 from shared.config.variables import PREFIX, is_group, is_section, path_of, type_at, value_of
 
 _LONGEST_SECRET = 64 * 1024
+_MAY_READ = "Let the user that runs the service read it, as UTF-8 text."
 
 
 def environment_layer(settings_type: type[BaseModel], environment: Mapping[str, str]) -> Layer:
@@ -47,7 +48,7 @@ def secret_files(folder: Path, *, usual: Container[str]) -> dict[str, tuple[str,
             if (name.startswith(PREFIX) or name in usual) and file.is_file():
                 found[name] = (_secret_text(file), f"secret file {file}")
     except OSError as error:
-        raise _unusable(str(folder), f"cannot be read ({type(error).__name__})", folder) from error
+        raise _unusable(str(folder), f"cannot be read ({type(error).__name__})", _MAY_READ) from None
     return found
 
 
@@ -67,18 +68,18 @@ def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> 
     except (FileNotFoundError, NotADirectoryError):
         return Layer()
     except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(shown_as, f"cannot be read ({type(error).__name__})", file) from error
+        raise _unusable(shown_as, f"cannot be read ({type(error).__name__})", _MAY_READ) from None
     except yaml.MarkedYAMLError as error:
         # Only the position: what the parser stumbled over can be a password.
         mark = error.problem_mark or error.context_mark
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise _unusable(shown_as, f"is not valid YAML{at}", file) from None
+        raise _unusable(shown_as, f"is not valid YAML{at}", _look_at(file)) from None
     except yaml.YAMLError:
-        raise _unusable(shown_as, "is not valid YAML", file) from None
+        raise _unusable(shown_as, "is not valid YAML", _look_at(file)) from None
     if content is None:
         return Layer()
     if not isinstance(content, dict):
-        raise _unusable(shown_as, "is not a mapping of settings", file)
+        raise _unusable(shown_as, "is not a mapping of settings", _look_at(file))
     return Layer.of(_spelt_out(settings_type, content), shown_as)
 
 
@@ -103,9 +104,9 @@ def _secret_text(file: Path) -> str:
         with file.open(encoding="utf-8") as opened:
             text = opened.read(_LONGEST_SECRET + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(str(file), f"cannot be read as text ({type(error).__name__})", file) from None
+        raise _unusable(str(file), f"cannot be read as text ({type(error).__name__})", _MAY_READ) from None
     if len(text) > _LONGEST_SECRET:
-        raise _unusable(str(file), f"has more than {_LONGEST_SECRET} characters", file)
+        raise _unusable(str(file), f"has more than {_LONGEST_SECRET} characters", "Is it the right file?")
     return text.rstrip("\r\n")
 
 
@@ -124,6 +125,9 @@ def _spelt_out(declared: Any, content: Mapping[Any, Any]) -> Tree:
     return tree
 
 
-def _unusable(name: str, fault: str, where: Path) -> ConfigurationError:
-    remedy = f"Look at {where}; quote values that hold special characters."
+def _look_at(file: Path) -> str:
+    return f"Look at {file}; quote values that hold special characters."
+
+
+def _unusable(name: str, fault: str, remedy: str) -> ConfigurationError:
     return ConfigurationError([Problem(name, fault, "", remedy)])

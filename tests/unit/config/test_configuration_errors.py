@@ -5,7 +5,7 @@ import os
 import pytest
 
 from shared.config.loader import ConfigurationError, load_settings, unknown_variables
-from shared.config.settings import ServiceSettings
+from shared.config.settings import ProcessSettings, ServiceSettings
 
 CANARY = "s3cret-canary"
 
@@ -72,8 +72,12 @@ def test_an_unknown_key_in_a_section_is_refused_with_what_was_meant(machine):
 
 
 def test_another_services_section_is_fine_in_the_shared_file_only(machine):
-    machine.yaml("penstock.yaml", {"uploads": {"size": 1}})
+    class FleetSettings(ProcessSettings):
+        workers: int = 1
+
+    machine.yaml("penstock.yaml", {"uploads": {"size": 1}, "worker": {"queues": []}})
     load_settings(ServiceSettings, service="worker", environment=machine.environment)
+    load_settings(FleetSettings, service="fleet", environment=machine.environment)
 
     machine.yaml("penstock.d/services/worker.yaml", {"gadgets": {"size": 1}})
     [(field, source, _)] = problem_with(machine)
