@@ -52,7 +52,8 @@ BEGIN
 END;
 $$;
 
--- Lease up to `wanted` messages, none of a paused queue.
+-- Lease up to `wanted` messages, none of a paused queue. Durable: whoever has begun a message must be
+-- counted even if the server dies, or its next consumer would not know that it is a redelivery.
 CREATE OR REPLACE FUNCTION penstock_broker.take(queue_table text, queue_name text, lease_s int, wanted int)
 RETURNS TABLE (msg_id bigint, read_ct int, published_at timestamptz, body text, headers jsonb)
 LANGUAGE plpgsql AS $$
@@ -60,7 +61,6 @@ BEGIN
     IF EXISTS (SELECT FROM penstock_broker.paused AS p WHERE p.queue = queue_name) THEN
         RETURN;
     END IF;
-    PERFORM penstock_broker.relax();
     RETURN QUERY
         SELECT r.msg_id, r.read_ct, r.enqueued_at, r.message #>> '{}', r.headers
         FROM pgmq.read(queue_table, lease_s, wanted) AS r;
