@@ -105,6 +105,7 @@ BEGIN
 END;
 $$;
 
+-- Never waits: a row that is locked is being settled by us just now, or taken by another.
 CREATE OR REPLACE FUNCTION penstock_broker.renew(
     tables text[], ids bigint[], read_cts int[], lease interval
 ) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
@@ -114,10 +115,13 @@ BEGIN
     PERFORM penstock_broker.relax();
     FOR target IN SELECT DISTINCT unnest(tables) LOOP
         RETURN QUERY EXECUTE format(
-            'UPDATE pgmq.%I AS q SET vt = clock_timestamp() + $5
-             FROM unnest($1, $2, $3) WITH ORDINALITY AS held (t, id, ct, n)
-             WHERE held.t = $4 AND q.msg_id = held.id AND q.read_ct = held.ct
-             RETURNING held.n', 'q_' || target)
+            'UPDATE pgmq.%1$I AS q SET vt = clock_timestamp() + $5
+             FROM (SELECT msg_id, held.n FROM pgmq.%1$I
+                   JOIN unnest($1, $2, $3) WITH ORDINALITY AS held (t, id, ct, n)
+                     ON held.t = $4 AND msg_id = held.id AND read_ct = held.ct
+                   FOR UPDATE OF %1$I SKIP LOCKED) AS ours
+             WHERE q.msg_id = ours.msg_id
+             RETURNING ours.n', 'q_' || target)
         USING tables, ids, read_cts, target, lease;
     END LOOP;
 END;

@@ -129,3 +129,39 @@ async def test_no_more_than_the_prefetch_is_handed_out(broker):
         bodies.add(delivery.message.body)
         await delivery.settle(Settlement.ACK)
     assert len(taken) == 0
+
+
+async def test_a_settlement_whose_caller_was_cancelled_before_it_was_sent_can_be_made_anew(broker):
+    taken = Taken()
+    await broker.subscribe(WORK, prefetch=2, on_delivery=taken)
+    await _publish(broker, b"1")
+    await _publish(broker, b"2")
+    first, second = await taken.next(), await taken.next()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first.settle(Settlement.ACK))
+        await asyncio.sleep(0)  # submitted
+        await asyncio.sleep(0)  # under way
+        cancelled = tasks.create_task(second.settle(Settlement.ACK))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+    await second.settle(Settlement.REQUEUE)
+    again = await taken.next()
+    assert (again.message.body, again.attempt) == (b"2", 2)
+    await again.settle(Settlement.ACK)
+    stats = await broker.stats(WORK)
+    assert (stats.ready, stats.in_flight) == (0, 0)
+
+
+async def test_renewals_and_acknowledgements_do_not_disturb_each_other(make_broker):
+    broker = make_broker(lease_s=0.03)
+    await broker.connect()
+    taken = Taken()
+    await broker.subscribe(WORK, prefetch=64, on_delivery=taken)
+    numbers = [str(number).encode() for number in range(1000)]
+    await asyncio.gather(*(_publish(broker, number) for number in numbers))
+    done = []
+    while len(done) < len(numbers):
+        batch = [await taken.next() for _ in range(min(64, len(numbers) - len(done)))]
+        await asyncio.gather(*(delivery.settle(Settlement.ACK) for delivery in reversed(batch)))
+        done += [delivery.message.body for delivery in batch]
+    assert sorted(done) == sorted(numbers)
