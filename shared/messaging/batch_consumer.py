@@ -89,7 +89,10 @@ class BatchConsumer:
         try:
             await self.drain(0.0)
         finally:
-            await self._tasks.__aexit__(kind, error, trace)
+            if isinstance(error, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, trace)
+            else:  # the body's own failure goes on as it is, not inside a group
+                await self._tasks.__aexit__(None, None, None)
 
     def held(self) -> Sequence[Delivery]:
         """Return every delivery that is not settled yet: buffered and in the handler."""
@@ -180,7 +183,7 @@ class BatchConsumer:
                 await settle(delivery, Settlement.ACK)
             else:
                 await settle(delivery, Settlement.DEAD_LETTER, reason=reason_for(error))
-            self._in_hand.remove(delivery)
+            self._in_hand = self._in_hand[1:]
 
     async def _attempt(self, batch: list[Delivery]) -> Exception | None:
         """Call the handler until it returns or fails for good; return that failure."""

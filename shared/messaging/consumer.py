@@ -105,7 +105,10 @@ class Consumer:
         try:
             await self.drain(0.0)
         finally:
-            await self._tasks.__aexit__(kind, error, trace)
+            if isinstance(error, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, trace)
+            else:  # the body's own failure goes on as it is, not inside a group
+                await self._tasks.__aexit__(None, None, None)
 
     def held(self) -> Sequence[Delivery]:
         """Return every delivery that is not settled yet: buffered and running."""
