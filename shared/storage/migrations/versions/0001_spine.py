@@ -237,6 +237,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
     run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
-    run(
-        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at"
-    )
+    run("DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at")
