@@ -14,7 +14,7 @@ from shared.errors import DatabaseUnavailableError
 Role = Literal["penstock_app", "penstock_system"]
 Connection = asyncpg.pool.PoolConnectionProxy
 
-_OUTAGE = (
+OUTAGE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -81,7 +81,7 @@ class Database:
                     if tenant_id is not None:
                         await act_for(connection, tenant_id)
                     yield connection
-        except _OUTAGE as error:
+        except OUTAGE as error:
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 
 
