@@ -163,7 +163,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Whether a job with an id in this range is open. Runs as the role that sees every tenant: the owner sees none.
+-- Whether a job with an id in this range is open; runs as the role that sees every tenant.
 CREATE FUNCTION has_open_jobs(first_id uuid, end_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT EXISTS (SELECT FROM public.outbox WHERE job_id >= first_id AND job_id < end_id)
@@ -196,8 +196,8 @@ BEGIN
     END LOOP;
     RETURN dropped;
 END $$;
-REVOKE EXECUTE ON FUNCTION ensure_job_partitions, drop_job_partitions, has_open_jobs, api_key_for_authentication
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION
+    ensure_job_partitions, drop_job_partitions, has_open_jobs, api_key_for_authentication FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION has_open_jobs TO CURRENT_USER;
 """
 
@@ -247,6 +247,6 @@ def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
     run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
     run(
-        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, has_open_jobs, "
-        "first_id_at"
+        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, "
+        "has_open_jobs, first_id_at"
     )
