@@ -1,7 +1,8 @@
 """Records a batch in one transaction: lock and read the jobs, apply the messages, write what changed."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -10,7 +11,7 @@ from services.results.adapters.open_jobs import load_open_jobs
 from services.results.adapters.synchronous import insert_ended
 from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
-from shared.contracts.ids import created_at
+from shared.contracts.ids import first_id_at
 from shared.contracts.jobs import JobFinished
 from shared.errors import DatabaseUnavailableError, PenstockError
 from shared.storage.postgres import Connection, Database
@@ -60,12 +61,16 @@ class JobStore:
     async def _prepare_days(self, messages: Sequence[JobFinished]) -> None:
         """Create the partition of a recent day that the scheduler has not created, once a day."""
         today = datetime.now(UTC).date()
-        recent = {today + timedelta(days=offset) for offset in (-1, 0, 1)}
-        missing = {created_at(message.job_id).date() for message in messages} & recent - self._days
-        for day in sorted(missing):
-            async with self._database.transaction() as connection:
-                await connection.execute("SELECT ensure_job_partitions($1, $1)", day)
-            self._days.add(day)
+        for day in (today + timedelta(days=offset) for offset in (-1, 0, 1)):
+            if day not in self._days and any(_is_of(day, message.job_id) for message in messages):
+                async with self._database.transaction() as connection:
+                    await connection.execute("SELECT ensure_job_partitions($1, $1)", day)
+                self._days.add(day)
+
+
+def _is_of(day: date, job_id: UUID) -> bool:
+    midnight = datetime.combine(day, time(), UTC)
+    return first_id_at(midnight) <= job_id < first_id_at(midnight + timedelta(days=1))
 
 
 async def _record(connection: Connection, batch: Batch) -> Recorded:
