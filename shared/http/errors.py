@@ -18,16 +18,17 @@ def failure_of(error: PenstockError) -> Failure:
     A provider that refuses our credentials is the operator's affair: the provider's own words can hold
     a part of the key, so they stay in the logs.
     """
-    message, status = error.message, error.http_status
+    message, status, param = error.message, error.http_status, error.param
     if isinstance(error, ProviderAuthenticationError):
         message = f"The provider {error.provider!r} is not usable with the configured credentials."
+        param = None
     elif isinstance(error, ProviderRejectedError):
         status = error.status
     return Failure(
         code=error.code,
         message=message,
         kind=error.kind,
-        param=error.param,
+        param=param,
         http_status=status,
         retry_after_s=error.retry_after_s,
     )
@@ -46,7 +47,7 @@ def openai_error_of_failure(failure: Failure) -> dict[str, Any]:
 
 
 def error_headers_of_failure(failure: Failure) -> dict[str, str]:
-    """Render the headers of an error answer: ``Retry-After`` where waiting helps, ``WWW-Authenticate`` on 401."""
+    """Render the headers of an error answer: when to try again, how to authenticate."""
     headers = {}
     if failure.retry_after_s is not None:
         headers["Retry-After"] = str(retry_after(failure.retry_after_s))
