@@ -15,7 +15,7 @@ Role = Literal["penstock_app", "penstock_system"]
 Connection: TypeAlias = Any
 """An asyncpg connection out of the pool; the library has no types."""
 
-_OUTAGE = (
+OUTAGE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -84,7 +84,7 @@ class Database:
                 if tenant_id is not None:
                     await act_for(connection, tenant_id)
                 yield connection
-        except _OUTAGE as error:
+        except OUTAGE as error:
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 
 

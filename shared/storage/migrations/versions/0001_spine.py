@@ -100,7 +100,8 @@ CREATE TABLE outbox (
     publication integer NOT NULL DEFAULT 1, -- how often this attempt was put on the broker on purpose
     due_at timestamptz NOT NULL,            -- not before; a retry or a run_at lies in the future
     published_at timestamptz,               -- null: still to be published
-    held_at timestamptz                     -- when a worker last said that it has the job
+    held_at timestamptz,                    -- when a worker last said that it has the job
+    tried_at timestamptz                    -- when the sweep last tried to publish it
 );
 CREATE INDEX outbox_unpublished ON outbox (due_at) WHERE published_at IS NULL;
 CREATE INDEX outbox_silent ON outbox (greatest(published_at, held_at)) WHERE published_at IS NOT NULL;
@@ -162,6 +163,12 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Whether a job with an id in this range is open; runs as the role that sees every tenant.
+CREATE FUNCTION has_open_jobs(first_id uuid, end_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT EXISTS (SELECT FROM public.outbox WHERE job_id >= first_id AND job_id < end_id)
+$$;
+
 -- Drop the daily partitions before a day, as long as no job in them is open; returns how many went.
 CREATE FUNCTION drop_job_partitions(before_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -178,10 +185,9 @@ BEGIN
         WHERE i.inhparent = 'public.jobs'::regclass AND c.relname ~ '^jobs_[0-9]{8}$'
     LOOP
         CONTINUE WHEN day >= before_day;
-        SELECT EXISTS (
-            SELECT FROM public.outbox
-            WHERE job_id >= public.first_id_at(day::timestamp AT TIME ZONE 'UTC')
-              AND job_id < public.first_id_at((day + 1)::timestamp AT TIME ZONE 'UTC')) INTO open_jobs;
+        SELECT public.has_open_jobs(
+            public.first_id_at(day::timestamp AT TIME ZONE 'UTC'),
+            public.first_id_at((day + 1)::timestamp AT TIME ZONE 'UTC')) INTO open_jobs;
         CONTINUE WHEN open_jobs;
         FOREACH parent IN ARRAY ARRAY['jobs', 'job_attempts', 'job_events'] LOOP
             EXECUTE format('DROP TABLE IF EXISTS public.%I', parent || '_' || to_char(day, 'YYYYMMDD'));
@@ -190,7 +196,9 @@ BEGIN
     END LOOP;
     RETURN dropped;
 END $$;
-REVOKE EXECUTE ON FUNCTION ensure_job_partitions, drop_job_partitions, api_key_for_authentication FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION
+    ensure_job_partitions, drop_job_partitions, has_open_jobs, api_key_for_authentication FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION has_open_jobs TO CURRENT_USER;
 """
 
 TENANT_TABLES = ("api_keys", "jobs", "outbox", "job_attempts", "job_events")
@@ -199,7 +207,8 @@ GRANTS = """
 GRANT SELECT, INSERT, UPDATE ON jobs TO penstock_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO penstock_app;
 GRANT SELECT, INSERT ON job_events TO penstock_app;
-GRANT SELECT ON job_attempts, api_keys TO penstock_app;
+GRANT SELECT, UPDATE ON job_attempts TO penstock_app;
+GRANT SELECT ON api_keys TO penstock_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, api_keys, jobs, outbox, job_attempts, job_events
     TO penstock_system;
 GRANT EXECUTE ON FUNCTION ensure_job_partitions, drop_job_partitions TO penstock_system;
@@ -226,9 +235,10 @@ def upgrade() -> None:
             CREATE POLICY every_tenant ON {table} TO penstock_system USING (true) WITH CHECK (true);
         """)
     run(GRANTS)
-    # The authentication look-up runs as the role that may see every tenant's keys.
+    # These two look past the tenant, so they run as the role that may.
     run("GRANT CREATE ON SCHEMA public TO penstock_system")
     run("ALTER FUNCTION api_key_for_authentication OWNER TO penstock_system")
+    run("ALTER FUNCTION has_open_jobs OWNER TO penstock_system")
     run("REVOKE CREATE ON SCHEMA public FROM penstock_system")
     run("SELECT ensure_job_partitions(current_date - 1, current_date + 7)")
 
@@ -236,4 +246,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
     run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
-    run("DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at")
+    run(
+        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, "
+        "has_open_jobs, first_id_at"
+    )

@@ -1,0 +1,1 @@
+"""How the messages of a job change its record; no I/O."""

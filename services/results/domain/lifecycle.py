@@ -1,0 +1,149 @@
+"""The rules by which messages change an open background job; each may come twice, late or never.
+
+A message that no longer applies changes nothing. The first end counts, with one refinement: the failure
+of a start that a later one has superseded does not end the job, the later start decides.
+"""
+
+from datetime import datetime
+from functools import singledispatch
+
+import orjson
+
+from services.results.domain.records import AMBIGUOUS, DEFERRED, STARTED, Attempt, JobRecord
+from shared.contracts.jobs import (
+    Failure,
+    JobDeferred,
+    JobDelta,
+    JobFinished,
+    JobStarted,
+    JobStatus,
+)
+from shared.storage.transitions import JobEnd, failure_document, storable
+
+JobMessage = JobStarted | JobDelta | JobDeferred | JobFinished
+
+SILENT_START = Failure(
+    code="ambiguous_attempt",
+    message="The worker that ran the job went silent; another one has started it again.",
+    http_status=502,
+)
+
+
+def apply(job: JobRecord, message: JobMessage, *, now: datetime) -> bool:
+    """Let one message change the record; messages of a job come in the order of their arrival.
+
+    Returns:
+        Whether it changed anything.
+    """
+    return job.end is None and _apply(message, job, now)
+
+
+@singledispatch
+def _apply(message: object, _job: JobRecord, _now: datetime) -> bool:
+    raise TypeError(f"no rule for {type(message).__name__}")
+
+
+@_apply.register
+def _started(message: JobStarted, job: JobRecord, now: datetime) -> bool:
+    if message.start_id in job.attempts:
+        return False
+    earlier = [attempt for attempt in job.attempts.values() if attempt.outcome == STARTED]
+    job.attempts[message.start_id] = Attempt(
+        start_id=message.start_id,
+        attempt=message.attempt,
+        worker=storable(message.worker),
+        started_at=message.started_at,
+        changed=True,
+    )
+    if message.attempt < job.attempt:
+        return True
+    for attempt in earlier:
+        attempt.close(AMBIGUOUS, now)
+    job.added_ambiguous += len(earlier)
+    job.announced = job.changed = True
+    job.started_at = job.started_at or message.started_at
+    if job.current_start != message.start_id:  # else its deltas overtook it
+        job.current_start, job.delta_sequence = message.start_id, None
+    if job.status is JobStatus.QUEUED:
+        job.status = JobStatus.IN_PROGRESS
+        job.append("job.in_progress", orjson.dumps({"status": job.status}).decode())
+    elif earlier:
+        job.append("job.retrying", _retrying(job.attempt, message.started_at, SILENT_START))
+    return True
+
+
+@_apply.register
+def _delta(message: JobDelta, job: JobRecord, _now: datetime) -> bool:
+    if message.start_id != job.current_start:
+        if message.start_id in job.attempts:
+            return False
+        job.current_start, job.delta_sequence = message.start_id, None
+    if job.delta_sequence is not None and message.sequence <= job.delta_sequence:
+        return False
+    job.delta_sequence = message.sequence
+    chunks = b",".join(line for line in message.body.split(b"\n") if line)
+    job.append("job.delta", text_of(b'{"chunks":[%s]}' % chunks))
+    return True
+
+
+@_apply.register
+def _deferred(message: JobDeferred, job: JobRecord, now: datetime) -> bool:
+    superseded = job.superseded(message.start_id, message.attempt)
+    if message.start_id not in job.attempts:  # the announcement of the start was overtaken
+        job.attempts[message.start_id] = Attempt(
+            start_id=message.start_id, attempt=message.attempt, worker="", started_at=now
+        )
+    if not _close(job, message, DEFERRED, now):
+        return False
+    if superseded:
+        return True
+    job.status = JobStatus.QUEUED
+    job.attempt += 1
+    job.current_start = job.delta_sequence = None
+    job.announced = False
+    job.retry_at = message.retry_at
+    job.append("job.retrying", _retrying(job.attempt, message.retry_at, message.failure))
+    return True
+
+
+@_apply.register
+def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
+    if message.status is not JobStatus.COMPLETED and job.superseded(message.start_id, message.attempt):
+        return _close(job, message, message.status, message.finished_at)
+    job.end = JobEnd(
+        job_id=message.job_id,
+        status=message.status,
+        finished_at=message.finished_at,
+        failure=message.failure,
+        result=text_of(message.body) if message.body else None,
+        result_ref=message.body_ref,
+        provider=message.provider,
+        provider_model=message.provider_model,
+        usage=message.usage,
+        start_id=message.start_id,
+        started_at=message.started_at,
+    )
+    return True
+
+
+def _close(job: JobRecord, message: JobDeferred | JobFinished, outcome: str, at: datetime) -> bool:
+    """Record how one start ended and what it used; False if that is known already."""
+    attempt = None if message.start_id is None else job.attempts.get(message.start_id)
+    if attempt is None or attempt.outcome not in (STARTED, AMBIGUOUS):
+        return False
+    attempt.close(outcome, at, provider=message.provider, failure=message.failure, usage=message.usage)
+    job.added_usage.append(message.usage)
+    job.changed = True
+    return True
+
+
+def text_of(body: bytes) -> str:
+    """Read a provider's bytes as the text that PostgreSQL can hold; what is not UTF-8 becomes U+FFFD."""
+    return storable(body.decode("utf-8", "replace"))
+
+
+def _retrying(attempt: int, retry_at: datetime, failure: Failure) -> str:
+    """Spell the event that voids the deltas before it; ``attempt`` is the one to come."""
+    return orjson.dumps(
+        {"attempt": attempt, "retry_at": retry_at, "failure": failure_document(failure)}
+    ).decode()

@@ -1,0 +1,58 @@
+"""Jobs that were published and not mentioned since, in the outbox."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared.contracts.jobs import Lane, Operation
+from shared.storage.postgres import Database
+
+_KINDS = """
+SELECT DISTINCT j.operation, j.lane
+FROM outbox o JOIN jobs j ON j.id = o.job_id
+WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now() - $1::interval
+"""
+
+_RENEW = """
+WITH silent AS (
+    SELECT o.job_id
+    FROM outbox o JOIN jobs j ON j.id = o.job_id
+    JOIN unnest($2::text[], $3::text[]) AS k(operation, lane)
+      ON j.operation = k.operation AND j.lane = k.lane
+    WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now() - $1::interval
+    ORDER BY greatest(o.published_at, o.held_at) LIMIT $4
+    FOR UPDATE OF o SKIP LOCKED
+)
+UPDATE outbox o
+SET publication = o.publication + 1, published_at = NULL, held_at = NULL, tried_at = NULL, due_at = now()
+FROM silent WHERE o.job_id = silent.job_id
+RETURNING o.job_id
+"""
+
+
+class SilentJobsTable:
+    """The silent jobs of every tenant.
+
+    Args:
+        database: Acts as ``penstock_system``.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def kinds(self, *, after_s: float) -> Sequence[tuple[Operation, Lane]]:
+        """See ``SilentJobs.kinds``."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_KINDS, timedelta(seconds=after_s))
+        return [(Operation(row["operation"]), Lane(row["lane"])) for row in rows]
+
+    async def renew(self, kinds: Sequence[tuple[Operation, Lane]], *, after_s: float, limit: int) -> int:
+        """See ``SilentJobs.renew``."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                _RENEW,
+                timedelta(seconds=after_s),
+                [operation.value for operation, _ in kinds],
+                [lane.value for _, lane in kinds],
+                limit,
+            )
+        return len(rows)

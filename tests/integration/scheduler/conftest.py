@@ -1,0 +1,3 @@
+from tests.support.store import app, jobs, migrated_url, system
+
+__all__ = ["app", "jobs", "migrated_url", "system"]
