@@ -1,0 +1,202 @@
+"""Runs a handler over the deliveries of several queues, and settles each by how the handler ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from shared.errors import PenstockError
+from shared.messaging.batch_consumer import BatchConsumer
+from shared.messaging.broker import Broker, Delivery, Settlement, Subscription
+from shared.messaging.settlement import reason_for, settle, settlement_for
+from shared.messaging.weighted import WeightedBuffers
+
+__all__ = ["BatchConsumer", "Consumer", "QueueShare"]
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_PAUSE_S = 5.0
+_CANCEL_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueShare:
+    """One of the queues that a consumer empties."""
+
+    queue: str
+    weight: int
+    """Share of the slots when several queues have work, relative to the other weights."""
+    prefetch: int
+    """Most deliveries of this queue held at a time, buffered and running together."""
+
+
+Handler = Callable[[Delivery], Awaitable[None]]
+OnGivenUp = Callable[[Delivery, str], Awaitable[None]]
+
+
+class Consumer:
+    """Weighted consumer with a fixed number of slots; an async context manager.
+
+    A free slot takes from the queues that have work in proportion to their weights. A delivery whose
+    ``attempt`` is over its limit is dead-lettered without calling the handler. When a handler ends with
+    a retryable error, its slot is held for that error's ``retry_after_s`` (at most 5 s) before the
+    delivery goes back, so that a dependency that is down does not use up the attempts in no time.
+
+    Args:
+        broker: Where the queues are; connected.
+        shares: The queues.
+        handler: Called for each delivery, each in a task and a context of its own.
+        concurrency: Most handlers at a time.
+        max_deliveries: Most attempts of a message, for all queues or by the queue's name.
+        on_given_up: Called with the delivery and the reason before one over its limit is dead-lettered.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        shares: Sequence[QueueShare],
+        handler: Handler,
+        *,
+        concurrency: int,
+        max_deliveries: int | Mapping[str, int],
+        on_given_up: OnGivenUp | None = None,
+    ) -> None:
+        self._broker = broker
+        self._shares = tuple(shares)
+        self._handler = handler
+        self._free = concurrency
+        self._limits = (
+            {share.queue: max_deliveries for share in shares}
+            if isinstance(max_deliveries, int)
+            else {share.queue: max_deliveries[share.queue] for share in shares}
+        )
+        self._on_given_up = on_given_up
+        self._waiting = WeightedBuffers({share.queue: share.weight for share in shares})
+        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._subscriptions: list[Subscription] = []
+        self._tasks = asyncio.TaskGroup()
+        self._draining = False
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            for share in self._shares:
+                subscription = await self._broker.subscribe(
+                    share.queue,
+                    prefetch=share.prefetch,
+                    on_delivery=partial(self._arrived, share.queue),
+                )
+                self._subscriptions.append(subscription)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.drain(0.0)
+        finally:
+            if isinstance(error, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, trace)
+            else:  # the body's own failure goes on as it is, not inside a group
+                await self._tasks.__aexit__(None, None, None)
+
+    def held(self) -> Sequence[Delivery]:
+        """Return every delivery that is not settled yet: buffered and running."""
+        return [*self._waiting, *self._running.values()]
+
+    async def drain(self, grace_s: float) -> None:
+        """Take nothing new, hand back what has not begun, let the rest finish.
+
+        Args:
+            grace_s: Seconds after which handlers still running are cancelled and their deliveries
+                requeued.
+        """
+        self._draining = True
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for delivery in self._waiting.clear():
+            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
+        await asyncio.gather(*(subscription.stop() for subscription in subscriptions))
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=grace_s)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
+
+    def _arrived(self, queue: str, delivery: Delivery) -> None:
+        if self._draining:
+            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
+            return
+        self._waiting.add(queue, delivery)
+        if self._free:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        delivery = self._waiting.take()
+        if delivery is None:
+            return
+        self._free -= 1
+        task = self._tasks.create_task(self._run(delivery))
+        self._running[task] = delivery
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._free += 1
+        if not self._draining:
+            self._start_next()
+
+    async def _run(self, delivery: Delivery) -> None:
+        limit = self._limits[delivery.queue]
+        reason = ""
+        try:
+            if delivery.attempt > limit:
+                settlement = Settlement.DEAD_LETTER
+                reason = f"given up after {limit} deliveries"
+                if self._on_given_up is not None:
+                    await self._on_given_up(delivery, reason)
+            else:
+                await self._handler(delivery)
+                settlement = Settlement.ACK
+        except asyncio.CancelledError:
+            settlement = Settlement.REQUEUE
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises decides the settlement
+            settlement = settlement_for(error)
+            reason = reason or reason_for(error)
+            _report(delivery, settlement, error)
+            if settlement is Settlement.REQUEUE:
+                await _pause(error)
+        await settle(delivery, settlement, reason=reason)
+
+
+def _report(delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+    on_purpose = isinstance(error, PenstockError)
+    _log.log(
+        30 if on_purpose else 40,
+        "handler failed",
+        queue=delivery.queue,
+        attempt=delivery.attempt,
+        settlement=str(settlement),
+        reason=reason_for(error),
+        exc_info=None if on_purpose else error,
+    )
+
+
+async def _pause(error: Exception) -> None:
+    """Hold a slot before a requeue; a cancellation cuts it short and changes nothing else."""
+    retry_after_s = error.retry_after_s if isinstance(error, PenstockError) else None
+    try:
+        await asyncio.sleep(min(1.0 if retry_after_s is None else retry_after_s, _LONGEST_PAUSE_S))
+    except asyncio.CancelledError:
+        return

@@ -1,0 +1,215 @@
+import asyncio
+
+import pytest
+
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, InvalidRequestError
+from shared.messaging.broker import Settlement
+from shared.messaging.consumer import Consumer, QueueShare
+from tests.unit.messaging.fakes import FakeBroker, FakeDelivery
+
+WORK = QueueShare("work", weight=1, prefetch=100)
+
+
+class Gate:
+    """A handler that reports what began and lets it go on when told."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.some_begun = asyncio.Condition()
+        self.open = asyncio.Event()
+
+    async def __call__(self, delivery):
+        async with self.some_begun:
+            self.begun.append(delivery.name)
+            self.some_begun.notify_all()
+        await self.open.wait()
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(5), self.some_begun:
+            await self.some_begun.wait_for(lambda: len(self.begun) >= count)
+
+
+async def settled(*deliveries: FakeDelivery) -> None:
+    async with asyncio.timeout(5):
+        for delivery in deliveries:
+            await delivery.settled.wait()
+
+
+def names(count: int, queue: str = "work") -> list[FakeDelivery]:
+    return [FakeDelivery(f"{queue}-{number}", queue=queue) for number in range(count)]
+
+
+async def test_a_handler_that_returns_acknowledges():
+    broker, seen = FakeBroker(), []
+
+    async def handler(delivery):
+        seen.append(delivery.name)
+
+    deliveries = names(3)
+    async with Consumer(broker, [WORK], handler, concurrency=2, max_deliveries=5):
+        broker.subscriptions["work"].put(*deliveries)
+        await settled(*deliveries)
+    assert [delivery.settlement for delivery in deliveries] == [Settlement.ACK] * 3
+    assert seen == ["work-0", "work-1", "work-2"]
+
+
+async def test_no_more_handlers_run_than_there_are_slots():
+    broker, gate = FakeBroker(), Gate()
+    deliveries = names(5)
+    async with Consumer(broker, [WORK], gate, concurrency=2, max_deliveries=5) as consumer:
+        broker.subscriptions["work"].put(*deliveries)
+        await gate.wait_for(2)
+        assert gate.begun == ["work-0", "work-1"]
+        assert len(consumer.held()) == 5
+        gate.open.set()
+        await settled(*deliveries)
+
+
+async def test_a_saturated_light_queue_holds_up_a_heavy_one_by_one_slot_only():
+    broker, order, first, gate = FakeBroker(), [], asyncio.Event(), asyncio.Event()
+
+    async def handler(delivery):
+        order.append(delivery.queue)
+        first.set()
+        await gate.wait()
+
+    shares = [QueueShare("interactive", 16, 50), QueueShare("batch", 1, 50)]
+    async with Consumer(broker, shares, handler, concurrency=1, max_deliveries=5):
+        batch, interactive = names(30, "batch"), names(20, "interactive")
+        broker.subscriptions["batch"].put(*batch)
+        await first.wait()
+        broker.subscriptions["interactive"].put(*interactive)
+        gate.set()
+        await settled(*batch, *interactive)
+    assert order[:2] == ["batch", "interactive"]
+    assert order[1:19].count("batch") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "settlement", "reason"),
+    [
+        (DatabaseUnavailableError("down", retry_after_s=0), Settlement.REQUEUE, "database_unavailable: down"),
+        (InvalidRequestError("no"), Settlement.DEAD_LETTER, "invalid_request: no"),
+        (KeyError("secret"), Settlement.DEAD_LETTER, "bug: KeyError"),
+    ],
+)
+async def test_a_handler_that_raises_is_settled_by_its_error(error, settlement, reason):
+    broker = FakeBroker()
+
+    async def handler(_delivery):
+        raise error
+
+    (delivery,) = names(1)
+    async with Consumer(broker, [WORK], handler, concurrency=2, max_deliveries=5):
+        broker.subscriptions["work"].put(delivery)
+        await settled(delivery)
+    assert (delivery.settlement, delivery.reason) == (settlement, reason)
+
+
+async def test_a_retryable_failure_holds_its_slot_for_as_long_as_it_asks():
+    broker = FakeBroker()
+
+    async def handler(_delivery):
+        raise DatabaseUnavailableError("down", retry_after_s=0.05)
+
+    (delivery,) = names(1)
+    loop = asyncio.get_running_loop()
+    async with Consumer(broker, [WORK], handler, concurrency=1, max_deliveries=5):
+        began = loop.time()
+        broker.subscriptions["work"].put(delivery)
+        await settled(delivery)
+    assert loop.time() - began >= 0.05
+
+
+async def test_a_message_over_its_deliveries_is_given_up_without_its_handler():
+    broker, given_up = FakeBroker(), []
+
+    async def handler(_delivery):
+        raise AssertionError
+
+    async def on_given_up(delivery, reason):
+        given_up.append((delivery.name, reason))
+
+    delivery = FakeDelivery("worn", attempt=4)
+    async with Consumer(
+        broker, [WORK], handler, concurrency=1, max_deliveries={"work": 3}, on_given_up=on_given_up
+    ):
+        broker.subscriptions["work"].put(delivery)
+        await settled(delivery)
+    assert delivery.settlement is Settlement.DEAD_LETTER
+    assert given_up == [("worn", "given up after 3 deliveries")]
+
+
+async def test_a_message_is_not_given_up_while_that_cannot_be_recorded():
+    broker = FakeBroker()
+
+    async def on_given_up(_delivery, _reason):
+        raise BrokerUnavailableError("down", retry_after_s=0)
+
+    delivery = FakeDelivery("worn", attempt=4)
+    gate = Gate()
+    async with Consumer(broker, [WORK], gate, concurrency=1, max_deliveries=3, on_given_up=on_given_up):
+        broker.subscriptions["work"].put(delivery)
+        await settled(delivery)
+    assert delivery.settlement is Settlement.REQUEUE
+
+
+async def test_a_lost_lease_stops_nothing():
+    broker, gate = FakeBroker(), Gate()
+    gate.open.set()
+    deliveries = [FakeDelivery("lost", lease_lost=True), FakeDelivery("next")]
+    async with Consumer(broker, [WORK], gate, concurrency=1, max_deliveries=5):
+        broker.subscriptions["work"].put(*deliveries)
+        await settled(*deliveries)
+    assert gate.begun == ["lost", "next"]
+
+
+async def test_draining_releases_what_waits_and_lets_the_running_finish():
+    broker, gate = FakeBroker(), Gate()
+    deliveries = names(5)
+    async with Consumer(broker, [WORK], gate, concurrency=2, max_deliveries=5) as consumer:
+        broker.subscriptions["work"].put(*deliveries)
+        await gate.wait_for(2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(consumer.drain(5))
+            await settled(*deliveries[2:])
+            assert all(delivery.settlement is Settlement.RELEASE for delivery in deliveries[2:])
+            assert consumer.held() == deliveries[:2]
+            gate.open.set()
+        assert broker.subscriptions["work"].stopped
+    assert [delivery.settlement for delivery in deliveries[:2]] == [Settlement.ACK] * 2
+
+
+async def test_draining_requeues_what_does_not_finish_in_time():
+    broker, gate = FakeBroker(), Gate()
+    deliveries = names(2)
+    async with Consumer(broker, [WORK], gate, concurrency=2, max_deliveries=5) as consumer:
+        broker.subscriptions["work"].put(*deliveries)
+        await gate.wait_for(2)
+        await consumer.drain(0)
+        assert consumer.held() == []
+    assert [delivery.settlement for delivery in deliveries] == [Settlement.REQUEUE] * 2
+
+
+async def test_what_still_arrives_while_draining_is_released():
+    broker, gate = FakeBroker(), Gate()
+    late = FakeDelivery("late")
+    async with Consumer(broker, [WORK], gate, concurrency=2, max_deliveries=5) as consumer:
+        await consumer.drain(0)
+        broker.subscriptions["work"].on_delivery(late)
+        await settled(late)
+    assert late.settlement is Settlement.RELEASE
+    assert gate.begun == []
+
+
+async def test_leaving_the_consumer_without_draining_loses_nothing():
+    broker, gate = FakeBroker(), Gate()
+    deliveries = names(3)
+    async with Consumer(broker, [WORK], gate, concurrency=1, max_deliveries=5):
+        broker.subscriptions["work"].put(*deliveries)
+        await gate.wait_for(1)
+    assert [delivery.settlement for delivery in deliveries] == [
+        Settlement.REQUEUE,
+        Settlement.RELEASE,
+        Settlement.RELEASE,
+    ]
