@@ -62,7 +62,7 @@ def _problems(
             yield Problem(field, "is no setting", source, _meant(path[-1], section))
         case _:
             fault = _fault(detail, type_at(settings_type, path))
-            yield Problem(field, fault, source, f"Correct it there, or set {variable_name(path)}.")
+            yield Problem(field, fault, source, _how_to_correct(path, source))
 
 
 def _required(path: Path, declared: Any) -> list[Path]:
@@ -80,6 +80,11 @@ def _fault(detail: ErrorDetails, declared: Any) -> str:
     if declared is SecretStr and not of_ours and "least" not in message:
         return "is not text that can be a secret"
     return message.replace("input should", "should").replace("string should", "should")
+
+
+def _how_to_correct(path: Path, source: str) -> str:
+    variable = variable_name(path)
+    return "Correct it." if variable in source else f"Correct it there, or set {variable}."
 
 
 def _how_to_set(path: Path, variables: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ Bodies never get here: nobody logs them, what is named like one or like a secret
 are never more talkative than ``info``, and tracebacks come without local variables.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -20,12 +21,16 @@ from shared.config.settings import LogSettings
 from shared.observability.tracing import current_trace_id
 from shared.security.masking import MASK, mask_text
 
-_MASKED_NAMES = frozenset(
-    ("authorization", "cookie", "set_cookie", "credentials", "password", "passwd", "pepper", "secret")
-    + ("secret_key", "private_key", "api_key", "apikey", "token", "body", "content", "messages", "prompt")
+_SECRET_NAMES = frozenset(
+    ("authorization", "cookie", "set_cookie", "password", "passwd", "pepper", "secret", "token")
 )
-_MASKED_ENDINGS = ("_api_key", "_password", "_secret", "_secret_key", "_token", "_authorization")
+_BODY_NAMES = frozenset(("body", "content", "messages", "prompt"))
+_SECRET_ENDINGS = (
+    *("api_key", "apikey", "secret_key", "private_key", "credentials"),
+    *(f"_{name}" for name in _SECRET_NAMES),
+)
 _DEEPEST = 6
+_FIRST = ("timestamp", "level", "service", "event")
 _QUIET_LIBRARIES = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "httpx", "httpcore", "openai")
 """They log requests at ``info``."""
 
@@ -86,8 +91,13 @@ def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
-    """Make one line of JSON."""
-    return orjson.dumps(event, default=_described, option=orjson.OPT_NON_STR_KEYS)
+    """Make one line of JSON that begins with what a reader looks for first."""
+    first = {name: event.pop(name) for name in _FIRST if name in event}
+    line = {**first, **event}
+    try:
+        return orjson.dumps(line, default=_described)
+    except orjson.JSONEncodeError:  # a huge integer, half a surrogate pair: the slow way knows them
+        return json.dumps(line, default=_described).encode()
 
 
 def _masked(value: Any, depth: int) -> Any:
@@ -111,7 +121,8 @@ def _masked_members(members: Mapping[Any, Any], depth: int) -> MutableMapping[st
 
 def _names_secret(name: Any) -> bool:
     plain = str(name).lower().replace("-", "_")
-    return plain in _MASKED_NAMES or plain.endswith(_MASKED_ENDINGS)
+    named = plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
+    return named or plain in _BODY_NAMES
 
 
 def _described(value: Any) -> str:
@@ -123,11 +134,16 @@ def _described(value: Any) -> str:
 class _Bridge(logging.Handler):
     """Hands what libraries log to structlog."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = structlog.get_logger()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on; a record that cannot be formatted is reported as ``logging`` does."""
         try:
-            log = structlog.get_logger(logger=record.name)
-            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+            self._log.log(
+                record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info or None
+            )
         except Exception:  # noqa: BLE001 - whatever a library put into its record, logging goes on
             self.handleError(record)
 
@@ -147,4 +163,5 @@ def _bridge_libraries(level: int) -> None:
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    structlog.get_logger().critical("crashed", exc_info=(kind, error, traceback))
+    said = f"{kind.__name__}: {error}"
+    structlog.get_logger().critical("crashed", error=said, exc_info=(kind, error, traceback))
