@@ -102,8 +102,8 @@ class TelemetrySettings(Section):
     sample_ratio: float = Field(default=1.0, ge=0, le=1)
 
 
-class ServiceSettings(BaseSettings):
-    """What every service reads."""
+class ProcessSettings(BaseSettings):
+    """What every process of the fleet reads, one that uses no store too."""
 
     model_config = SettingsConfigDict(
         env_prefix="PENSTOCK_", env_nested_delimiter="__", frozen=True, extra="ignore"
@@ -111,6 +111,16 @@ class ServiceSettings(BaseSettings):
 
     environment: str = "local"
     data_dir: Path = Path(".penstock")
+    log: LogSettings = LogSettings()
+    admin: AdminSettings = AdminSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    shutdown_grace_s: float = Field(default=25.0, gt=0)
+    """How long SIGTERM lets work under way finish before it is handed back."""
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service that takes part in the flow of jobs reads."""
+
     secret_key: SecretStr = Field(min_length=32)
     """Pepper of the API keys' HMAC; at least 32 characters, the same for the whole fleet."""
     broker: BrokerSettings
@@ -118,11 +128,6 @@ class ServiceSettings(BaseSettings):
     redis: RedisSettings
     mongo: MongoSettings | None = None
     objects: ObjectSettings
-    log: LogSettings = LogSettings()
-    admin: AdminSettings = AdminSettings()
-    telemetry: TelemetrySettings = TelemetrySettings()
-    shutdown_grace_s: float = Field(default=25.0, gt=0)
-    """How long SIGTERM lets work under way finish before it is handed back."""
     providers: dict[str, ProviderSettings] = {}
     """Providers by name, beside those that their usual environment variables switch on."""
     models: dict[str, ModelAlias] = {}
