@@ -1,0 +1,1 @@
+"""What the services share: contracts, ports and their adapters, the shape of a process."""

@@ -139,7 +139,8 @@ PARTITIONS = """
 -- The smallest UUIDv7 of a moment (RFC 9562): where the partition of a day begins.
 CREATE FUNCTION first_id_at(moment timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+            || '70008000000000000000')::uuid
 $$;
 
 -- Create the daily partitions from one day to another, both included; existing ones stay.
@@ -235,6 +236,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
     run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
-    run(
-        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at"
-    )
+    run("DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at")
