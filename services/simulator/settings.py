@@ -10,7 +10,7 @@ class SimulatorSection(Section):
     """Environment, e.g. ``PENSTOCK_SIMULATOR__BEHAVIOUR__TOKENS_PER_S=50``."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8090, ge=0, le=65535)
+    port: int = Field(default=8081, ge=0, le=65535)
     """0 takes a free one and logs it."""
     behaviour: Behaviour = Behaviour()
     """How a request is answered that asks for nothing else."""

@@ -50,3 +50,5 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error.response()
     except web.HTTPError as error:
         return ApiError(error.status, f"{error.reason}: {request.method} {request.path}").response()
+    except ConnectionError:  # the client left while it was answered: nobody to tell
+        return web.Response()
