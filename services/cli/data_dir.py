@@ -96,8 +96,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file in one step; mode 0600 from its first moment."""
+def write_private(path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
+    """Replace a file in one step; mode 0600 from its first moment. ``durable``: outlives a power cut."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -105,5 +105,6 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
         json.dump(content, file, indent=1)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     draft.replace(path)

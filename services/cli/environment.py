@@ -54,7 +54,7 @@ class FleetEnvironment:
             "PENSTOCK_LOG__FORMAT": "json",
         }
         if settings.secret_key is None:
-            added["PENSTOCK_SECRET_KEY"] = self.folder.secret_key()
+            added["PENSTOCK_SECRET_KEY"] = self.secret_key()
         if settings.postgres.url is None:
             added["PENSTOCK_POSTGRES__URL"] = engine_urls[POSTGRES]
         if settings.broker.url is None:
@@ -71,6 +71,11 @@ class FleetEnvironment:
         """Return the URL of the relational store."""
         url = self.settings.postgres.url
         return engine_urls[POSTGRES] if url is None else url.get_secret_value()
+
+    def secret_key(self) -> str:
+        """Return the configured secret key, or the data folder's own."""
+        key = self.settings.secret_key
+        return self.folder.secret_key() if key is None else key.get_secret_value()
 
     def of_service(self, inherited: Mapping[str, str], engine_urls: Mapping[str, str]) -> dict[str, str]:
         """Return the whole environment of a service, but for its admin port."""

@@ -20,7 +20,7 @@ def find(data_dir: str) -> list[psutil.Process]:
 
 
 def end(data_dir: str, *, grace_s: float) -> int:
-    """Ask every one of them to stop, kill those that do not within ``grace_s``; returns how many there were."""
+    """Ask each of them to stop, kill those that do not within ``grace_s``; returns how many there were."""
     processes = find(data_dir)
     for process in processes:
         _send(process, kill=False)

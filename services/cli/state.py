@@ -50,7 +50,7 @@ class FleetState:
 
     def write(self, folder: DataDir) -> None:
         """Replace the file."""
-        write_private(folder.state, asdict(self))
+        write_private(folder.state, asdict(self), durable=False)
 
     @classmethod
     def read(cls, folder: DataDir) -> "FleetState | None":
@@ -58,5 +58,7 @@ class FleetState:
         content: dict[str, Any] = read_json(folder.state)
         if not content:
             return None
-        entries = {kind: [Entry(**entry) for entry in content.pop(kind)] for kind in ("services", "engines")}
-        return cls(**content, **entries)
+        services, engines = (
+            [Entry(**entry) for entry in content.pop(kind)] for kind in ("services", "engines")
+        )
+        return cls(**content, services=services, engines=engines)
