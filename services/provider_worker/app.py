@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from services.provider_worker.adapters.announcer import Announcer
 from services.provider_worker.adapters.claims import Claims
 from services.provider_worker.adapters.litellm_module import LiteLLM
+from services.provider_worker.adapters.metrics import WorkerMetrics
 from services.provider_worker.adapters.openai_provider import make_session
 from services.provider_worker.adapters.price_map import PriceMap, bundled_price_file
 from services.provider_worker.adapters.providers import ConfiguredProviders
@@ -22,11 +23,10 @@ from services.provider_worker.consumers.given_up import GiveUp
 from services.provider_worker.consumers.job_cancelled import CancelJob
 from services.provider_worker.consumers.job_requested import HandleJob
 from services.provider_worker.consumers.running import RunningJobs
+from services.provider_worker.consumers.worker import Worker, worker_name
 from services.provider_worker.domain.calling import Caller
 from services.provider_worker.domain.pricing import PriceList
-from services.provider_worker.metrics import WorkerMetrics
 from services.provider_worker.settings import ProviderWorkerSettings
-from services.provider_worker.worker import Worker, worker_name
 from shared.config.catalog import Catalog
 from shared.messaging.broker import Broker
 from shared.messaging.factory import make_broker
@@ -44,7 +44,16 @@ async def running(
     bodies = BodyStore(settings.objects)
     broker = make_broker(settings.broker, name=name)
     async with make_session() as session, redis_client(settings.redis) as client:
-        worker = _assembled(settings, name, broker, session, client, bodies, prices, registry)
+        worker = _assembled(
+            settings=settings,
+            name=name,
+            broker=broker,
+            session=session,
+            client=client,
+            bodies=bodies,
+            prices=prices,
+            registry=registry,
+        )
         async with asyncio.TaskGroup() as group:
             stop = asyncio.Event()
             group.create_task(worker.run(stop))
@@ -58,6 +67,7 @@ async def running(
 
 
 def _assembled(
+    *,
     settings: ProviderWorkerSettings,
     name: str,
     broker: Broker,

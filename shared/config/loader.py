@@ -20,13 +20,13 @@ from shared.config.effective import EffectiveValue, effective_values
 from shared.config.known_providers import known_defaults, usual_variables_layer
 from shared.config.layers import Layer, laid_over
 from shared.config.problems import ConfigurationError, Problem
-from shared.config.settings import ServiceSettings
+from shared.config.settings import ProcessSettings
 from shared.config.sources import environment_layer, secret_files, secrets_layer, yaml_layer
 from shared.config.unknown import unknown_variables
 
 __all__ = ["ConfigurationError", "EffectiveValue", "effective", "load_settings", "unknown_variables"]
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 CONFIG_DIR = "PENSTOCK_CONFIG_DIR"
 SECRETS_DIR = "PENSTOCK_SECRETS_DIR"
@@ -48,7 +48,7 @@ def load_settings(settings_type: type[S], *, service: str, environment: Mapping[
 
 
 def effective(
-    settings_type: type[ServiceSettings], service: str, *, environment: Mapping[str, str] | None = None
+    settings_type: type[ProcessSettings], service: str, *, environment: Mapping[str, str] | None = None
 ) -> list[EffectiveValue]:
     """List every setting of a service with its value, secrets masked, and the value's source.
 
@@ -104,7 +104,7 @@ def _layers(settings_type: type[S], service: str, variables: Mapping[str, str]) 
 
 def _environment_name(known: Layer) -> str:
     """Decide whose file under ``environments/`` counts; that file itself has no say in it."""
-    name = str(known.tree.get("environment", ServiceSettings.model_fields["environment"].default))
+    name = str(known.tree.get("environment", ProcessSettings.model_fields["environment"].default))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         remedy = "Use letters, digits, dots, hyphens and underscores."
         source = known.source_of(("environment",)) or ""

@@ -11,6 +11,18 @@ _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the import would fetch the price map from the network
     "LITELLM_MODE": "PRODUCTION",  # the import would read a .env file
 }
+_CONFIGURATION = {
+    "disable_hf_tokenizer_download": True,  # counting tokens would fetch a tokenizer from the network
+    "disable_aiohttp_trust_env": True,
+    "telemetry": False,
+    "suppress_debug_info": True,
+    "drop_params": False,
+    "modify_params": False,
+    "num_retries": 0,
+    "callbacks": [],
+    "success_callback": [],
+    "failure_callback": [],
+}
 
 
 class LiteLLM:
@@ -52,14 +64,6 @@ def _imported(provider: str) -> ModuleType:
         raise ProviderUnavailableError(
             provider, f"{provider} needs LiteLLM, which is not installed here: install penstock[litellm]."
         ) from error
-    litellm.disable_hf_tokenizer_download = True
-    litellm.telemetry = False
-    litellm.suppress_debug_info = True
-    litellm.drop_params = False
-    litellm.modify_params = False
-    litellm.num_retries = 0
-    litellm.callbacks = []
-    litellm.success_callback = []
-    litellm.failure_callback = []
-    litellm.disable_aiohttp_trust_env = True
+    for name, value in _CONFIGURATION.items():
+        setattr(litellm, name, value)
     return litellm

@@ -2,7 +2,8 @@
 
 import aiohttp
 
-from services.provider_worker.adapters.litellm_provider import LiteLLM, LiteLLMProvider
+from services.provider_worker.adapters.litellm_module import LiteLLM
+from services.provider_worker.adapters.litellm_provider import LiteLLMProvider
 from services.provider_worker.adapters.openai_provider import OpenAIProvider
 from services.provider_worker.domain.provider import Provider
 from shared.config.catalog import Target

@@ -16,7 +16,6 @@ from services.provider_worker.settings import WorkerSettings
 from shared.config.catalog import Target
 from shared.contracts.ids import new_id
 from shared.contracts.jobs import JobDelta, JobStarted
-from shared.errors import PenstockError
 from shared.messaging.topology import RESULTS_DELTA, RESULTS_STARTED
 
 

@@ -76,7 +76,7 @@ class HandleJob:
             return await self._answer(job, run)
         except PenstockError as error:
             return failed(error)
-        except Exception:  # a bug must not leave anybody waiting
+        except Exception:  # noqa: BLE001 - a bug must not leave anybody waiting
             _log.exception("job failed on a bug")
             return failed(PenstockError("An internal error occurred."))
 

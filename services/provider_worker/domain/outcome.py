@@ -1,6 +1,6 @@
 """How one attempt of a job ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.contracts.jobs import JobStatus, Usage
 from shared.errors import DeadlineExceededError, JobCancelledError, PenstockError
@@ -16,7 +16,7 @@ class Outcome:
     error: PenstockError | None = None
     provider: str | None = None
     provider_model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 def failed(error: PenstockError) -> Outcome:
