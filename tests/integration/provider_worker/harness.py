@@ -175,7 +175,7 @@ async def surroundings(
         "broker": {"url": database_url},
         "postgres": {"url": database_url},
         "redis": {"url": valkey_url},
-        "objects": {"url": folder.as_uri(), "inline_bytes": 2000},
+        "objects": {"url": folder.as_uri(), "inline_bytes": 20_000},
         "shutdown_grace_s": 5,
         "providers": {"simulator": {"base_url": f"{provider_url}/v1"}},
     }
