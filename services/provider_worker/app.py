@@ -1,0 +1,101 @@
+"""Composition root of the provider worker: the one place that names concrete classes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import aiohttp
+import redis.asyncio as redis
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from services.provider_worker.adapters.announcer import Announcer
+from services.provider_worker.adapters.claims import Claims
+from services.provider_worker.adapters.litellm_module import LiteLLM
+from services.provider_worker.adapters.metrics import WorkerMetrics
+from services.provider_worker.adapters.openai_provider import make_session
+from services.provider_worker.adapters.price_map import PriceMap, bundled_price_file
+from services.provider_worker.adapters.providers import ConfiguredProviders
+from services.provider_worker.adapters.redis_client import ping, redis_client
+from services.provider_worker.consumers.conclusion import Conclusion
+from services.provider_worker.consumers.execution import Execution
+from services.provider_worker.consumers.given_up import GiveUp
+from services.provider_worker.consumers.job_cancelled import CancelJob
+from services.provider_worker.consumers.job_requested import HandleJob
+from services.provider_worker.consumers.running import RunningJobs
+from services.provider_worker.consumers.worker import Worker, worker_name
+from services.provider_worker.domain.calling import Caller
+from services.provider_worker.domain.pricing import PriceList
+from services.provider_worker.settings import ProviderWorkerSettings
+from shared.config.catalog import Catalog
+from shared.messaging.broker import Broker
+from shared.messaging.factory import make_broker
+from shared.runtime.health import Health
+from shared.storage.bodies import BodyStore
+
+
+@asynccontextmanager
+async def running(
+    settings: ProviderWorkerSettings, *, registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[Health]:
+    """Take jobs while the block runs; then finish or hand back what is under way."""
+    name = worker_name()
+    prices = await asyncio.to_thread(lambda: PriceMap(bundled_price_file()))
+    bodies = BodyStore(settings.objects)
+    broker = make_broker(settings.broker, name=name)
+    async with make_session() as session, redis_client(settings.redis) as client:
+        worker = _assembled(
+            settings=settings,
+            name=name,
+            broker=broker,
+            session=session,
+            client=client,
+            bodies=bodies,
+            prices=prices,
+            registry=registry,
+        )
+        async with asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            group.create_task(worker.run(stop))
+            try:
+                yield Health(
+                    required={"broker": broker.ping},
+                    optional={"redis": partial(ping, client), "objects": bodies.ping},
+                )
+            finally:
+                stop.set()
+
+
+def _assembled(
+    *,
+    settings: ProviderWorkerSettings,
+    name: str,
+    broker: Broker,
+    session: aiohttp.ClientSession,
+    client: "redis.Redis",
+    bodies: BodyStore,
+    prices: PriceList,
+    registry: CollectorRegistry,
+) -> Worker:
+    announcer = Announcer(broker)
+    providers = ConfiguredProviders(session, LiteLLM(), max_answer_bytes=settings.worker.max_answer_bytes)
+    caller = Caller(providers, prices, WorkerMetrics(registry))
+    conclusion = Conclusion(announcer, bodies)
+    running_jobs = RunningJobs()
+    handler = HandleJob(
+        catalog=Catalog.from_settings(settings),
+        claims=Claims(client),
+        bodies=bodies,
+        running=running_jobs,
+        execution=Execution(caller, announcer, settings.worker, worker=name),
+        conclusion=conclusion,
+    )
+    return Worker(
+        broker,
+        settings.worker,
+        name=name,
+        handler=handler,
+        on_given_up=GiveUp(conclusion),
+        on_broadcast=CancelJob(running_jobs),
+        shutdown_grace_s=settings.shutdown_grace_s,
+    )

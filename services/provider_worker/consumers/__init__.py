@@ -1,0 +1,1 @@
+"""What reaches a worker: jobs, cancellations, and jobs that are given up."""

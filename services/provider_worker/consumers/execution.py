@@ -1,0 +1,108 @@
+"""Runs the provider call of a job: announced, streamed, abortable, within its deadline."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from services.provider_worker.adapters.announcer import Announcer, message_of
+from services.provider_worker.consumers.job import Job
+from services.provider_worker.consumers.running import Run
+from services.provider_worker.domain.calling import Attempt, Caller
+from services.provider_worker.domain.coalescing import Coalescer
+from services.provider_worker.domain.outcome import Outcome, cancelled, expired
+from services.provider_worker.domain.outgoing import wants_usage
+from services.provider_worker.domain.provider import Chunk
+from services.provider_worker.settings import WorkerSettings
+from shared.config.catalog import Target
+from shared.contracts.ids import new_id
+from shared.contracts.jobs import JobDelta, JobStarted
+from shared.messaging.topology import RESULTS_DELTA, RESULTS_STARTED
+
+
+class Execution:
+    """Calls providers for jobs."""
+
+    def __init__(
+        self, caller: Caller, announcer: Announcer, settings: WorkerSettings, *, worker: str
+    ) -> None:
+        self._caller = caller
+        self._announcer = announcer
+        self._settings = settings
+        self._worker = worker
+
+    async def run(self, job: Job, run: Run, targets: Sequence[Target], body: bytes) -> Outcome:
+        """Get the answer of a job; a failure is an outcome too."""
+        request = job.request
+        job.start_id = new_id()
+        job.started_at = datetime.now(UTC)
+        if request.background:
+            await self._announce_start(job)
+        attempt = Attempt(operation=request.operation, targets=targets, body=body)
+        if not request.stream:
+            return await self._bounded(job, run, attempt)
+        return await self._streamed(job, run, attempt)
+
+    async def _bounded(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
+        """Call until the deadline or a cancellation, whichever comes first."""
+        left_s = (job.request.deadline_at - datetime.now(UTC)).total_seconds()
+        try:
+            async with asyncio.timeout(left_s) as run.scope:
+                if run.cancelled:
+                    run.cancel()
+                return await self._caller.call(attempt)
+        except TimeoutError:
+            end = cancelled() if run.cancelled else expired()
+            if end.error is None:
+                raise
+            return self._caller.broken_off(attempt, end.status, end.error)
+        finally:
+            run.scope = None
+
+    async def _streamed(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
+        waited_for = job.reply_to is not None
+        coalescer = Coalescer(
+            lambda lines: self._send(job, lines),
+            interval_s=self._settings.delta_interval_s
+            if waited_for
+            else self._settings.background_delta_interval_s,
+        )
+        usage_wanted = wants_usage(attempt.body)
+
+        def on_chunk(chunk: Chunk) -> None:
+            if usage_wanted or chunk.data.get("choices") or not chunk.data.get("usage"):
+                coalescer.add(chunk.raw)
+
+        attempt.on_chunk = on_chunk
+        async with asyncio.TaskGroup() as group:
+            group.create_task(coalescer.run())
+            try:
+                return await self._bounded(job, run, attempt)
+            finally:
+                coalescer.close()
+
+    async def _announce_start(self, job: Job) -> None:
+        request = job.request
+        started = JobStarted(
+            job_id=request.job_id,
+            tenant_id=request.tenant_id,
+            attempt=request.attempt,
+            start_id=job.start_id,
+            worker=self._worker,
+            started_at=job.started_at,
+        )
+        await self._announcer.record(RESULTS_STARTED, message_of(started))
+
+    async def _send(self, job: Job, lines: bytes) -> None:
+        delta = JobDelta(
+            job_id=job.request.job_id,
+            tenant_id=job.request.tenant_id,
+            start_id=job.start_id,
+            sequence=job.deltas,
+            body=lines,
+        )
+        message = message_of(delta, correlation_id=job.delivery.message.correlation_id)
+        job.deltas += 1
+        if job.reply_to is not None:
+            await self._announcer.reply(job.reply_to, message)
+        elif job.request.background:
+            await self._announcer.record(RESULTS_DELTA, message)

@@ -1,0 +1,67 @@
+"""The jobs that run in this process, so that they can be stopped."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class Run:
+    """One job while its handler runs."""
+
+    cancelled: bool = False
+    recorded: bool = False
+    """Its end is on the broker; set by the handler."""
+    scope: asyncio.Timeout | None = None
+    """Around the provider call, while there is one."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def cancel(self) -> None:
+        """Abort the provider call at once, or keep it from beginning."""
+        self.cancelled = True
+        if self.scope is not None and not self.scope.expired():
+            self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+class RunningJobs:
+    """Runs by job, and the cancellations that came before their jobs."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, Run] = {}
+        self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
+
+    @asynccontextmanager
+    async def run(self, job_id: UUID) -> AsyncIterator[Run | None]:
+        """Register a run; waits while another delivery of the same job runs here.
+
+        That happens when the broker gave a delivery out anew because its connection broke.
+
+        Yields:
+            The run; None when the other one has recorded the job's end.
+        """
+        while (other := self._runs.get(job_id)) is not None:
+            await other.ended.wait()
+            if other.recorded:
+                yield None
+                return
+        run = self._runs[job_id] = Run(cancelled=job_id in self._cancelled_early)
+        try:
+            yield run
+        finally:
+            del self._runs[job_id]
+            run.ended.set()
+
+    def cancel(self, job_id: UUID) -> None:
+        """Stop a job that runs here, or remember for when it comes off a queue."""
+        run = self._runs.get(job_id)
+        if run is not None:
+            run.cancel()
+            return
+        self._cancelled_early[job_id] = None
+        if len(self._cancelled_early) > _REMEMBERED:
+            self._cancelled_early.popitem(last=False)

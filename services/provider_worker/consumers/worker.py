@@ -1,0 +1,94 @@
+"""The life of a worker: connect, take jobs by lane, drain."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+
+from services.provider_worker.consumers.heartbeat import Heartbeat
+from services.provider_worker.domain.queues import select_queues
+from services.provider_worker.settings import WorkerSettings
+from shared.messaging.broker import Broker, Delivery, OnMessage
+from shared.messaging.consumer import Consumer, QueueShare
+from shared.messaging.topology import FLEET
+
+
+def worker_name() -> str:
+    """Name this process for operators."""
+    return f"provider_worker-{socket.gethostname()}-{os.getpid()}"
+
+
+class Worker:
+    """Consumes the job queues until it is told to stop.
+
+    Args:
+        broker: Not connected yet.
+        settings: Queues, lanes and concurrency.
+        name: This process's name.
+        handler: Gets each delivery.
+        on_given_up: Gets the deliveries that came too often.
+        on_broadcast: Gets every broadcast.
+        shutdown_grace_s: How long jobs under way may go on when it stops.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        settings: WorkerSettings,
+        *,
+        name: str,
+        handler: Callable[[Delivery], Awaitable[None]],
+        on_given_up: Callable[[Delivery, str], Awaitable[None]],
+        on_broadcast: OnMessage,
+        shutdown_grace_s: float,
+    ) -> None:
+        self._broker = broker
+        self._settings = settings
+        self._name = name
+        self._handler = handler
+        self._on_given_up = on_given_up
+        self._on_broadcast = on_broadcast
+        self._shutdown_grace_s = shutdown_grace_s
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; a broker that is not up yet is waited for."""
+        try:
+            if await self._connected(stop):
+                await self._broker.listen(self._on_broadcast)
+                await self._consume(stop)
+        finally:
+            await self._broker.close()
+
+    async def _connected(self, stop: asyncio.Event) -> bool:
+        async with asyncio.TaskGroup() as group:
+            connecting = group.create_task(self._broker.connect())
+            stopping = group.create_task(stop.wait())
+            await asyncio.wait((connecting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            connecting.cancel()
+            stopping.cancel()
+        return not stop.is_set()
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        consumer = Consumer(
+            self._broker,
+            self._shares(),
+            self._handler,
+            concurrency=self._settings.concurrency,
+            max_deliveries={name: queue.max_deliveries for name, queue in FLEET.by_name.items()},
+            on_given_up=self._on_given_up,
+        )
+        heartbeat = Heartbeat(
+            self._broker, consumer.held, worker=self._name, interval_s=self._settings.held_interval_s
+        )
+        async with consumer, asyncio.TaskGroup() as group:
+            beating = group.create_task(heartbeat.run())
+            await stop.wait()
+            await consumer.drain(self._shutdown_grace_s)
+            beating.cancel()
+
+    def _shares(self) -> list[QueueShare]:
+        lanes = self._settings.lanes
+        return [
+            QueueShare(queue, weight=lanes.of(lane).weight, prefetch=lanes.of(lane).prefetch)
+            for queue, lane in select_queues(self._settings.queues)
+        ]

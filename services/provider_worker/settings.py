@@ -1,0 +1,59 @@
+"""Settings of the provider worker, section ``worker``, e.g. ``PENSTOCK_WORKER__CONCURRENCY=256``."""
+
+from pydantic import Field, field_validator
+
+from services.provider_worker.domain.queues import select_queues
+from shared.config.settings import Section, ServiceSettings
+from shared.contracts.jobs import Lane
+
+
+class LaneShare(Section):
+    """How much of a worker a lane gets, for each of its queues."""
+
+    weight: int = Field(ge=1)
+    """Relative to the other lanes, when several have work."""
+    prefetch: int = Field(ge=1)
+    """Most jobs of one queue held at a time, running and waiting here together."""
+
+
+class LaneShares(Section):
+    """The three lanes. A lane that waits for nobody may hold fewer jobs than it could run."""
+
+    interactive: LaneShare = LaneShare(weight=8, prefetch=128)
+    standard: LaneShare = LaneShare(weight=4, prefetch=64)
+    batch: LaneShare = LaneShare(weight=1, prefetch=32)
+
+    def of(self, lane: Lane) -> LaneShare:
+        """Return the share of a lane."""
+        share: LaneShare = getattr(self, lane.value)
+        return share
+
+
+class WorkerSettings(Section):
+    """What only this service has."""
+
+    queues: tuple[str, ...] = ()
+    """Patterns such as ``jobs.chat.*``; none means every job queue."""
+    concurrency: int = Field(default=128, ge=1)
+    """Most provider calls at a time; a waiting call costs some 50 kB."""
+    lanes: LaneShares = LaneShares()
+    delta_interval_s: float = Field(default=0.01, gt=0)
+    """Shortest time between two messages of a stream that somebody waits for."""
+    background_delta_interval_s: float = Field(default=0.1, gt=0)
+    """The same for the stream of a background job."""
+    held_interval_s: float = Field(default=5.0, gt=0)
+    """How often the worker says which background jobs it still has."""
+    max_answer_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    """A longer answer of a provider is refused."""
+
+    @field_validator("queues")
+    @classmethod
+    def _exist(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        select_queues(patterns)
+        return patterns
+
+
+class ProviderWorkerSettings(ServiceSettings):
+    """Everything that the worker reads."""
+
+    worker: WorkerSettings = WorkerSettings()

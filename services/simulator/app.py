@@ -1,0 +1,66 @@
+"""Composition root of the simulator."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from services.simulator.api.calls import Calls
+from services.simulator.api.embeddings import EmbeddingRoutes
+from services.simulator.api.errors import render_errors
+from services.simulator.api.images import IMAGE_PATH, ImageRoutes
+from services.simulator.api.observation import ObservationRoutes
+from services.simulator.api.text import TextRoutes
+from services.simulator.domain.calls import CallLedger
+from services.simulator.settings import SimulatorSection, SimulatorSettings
+from shared.runtime.health import Health
+
+
+def application(section: SimulatorSection) -> web.Application:
+    """Wire the routes."""
+    ledger = CallLedger(section.remembered_keys)
+    calls = Calls(section.behaviour, ledger)
+    text = TextRoutes(calls)
+    embeddings = EmbeddingRoutes(calls, dimensions=section.embedding_dimensions)
+    images = ImageRoutes(calls)
+    observation = ObservationRoutes(ledger)
+    app = web.Application(middlewares=[render_errors], client_max_size=section.max_body_bytes)
+    app.add_routes(
+        [
+            web.post("/v1/chat/completions", text.chat),
+            web.post("/v1/completions", text.completion),
+            web.post("/v1/embeddings", embeddings.embeddings),
+            web.post("/v1/images/generations", images.generate),
+            web.get("/v1/models", observation.models),
+            web.get("/v1/models/{name:.+}", observation.model),
+            web.get(IMAGE_PATH, images.image),
+            web.get("/simulator/calls", observation.calls),
+            web.delete("/simulator/calls", observation.forget_calls),
+        ]
+    )
+    return app
+
+
+@asynccontextmanager
+async def listening(section: SimulatorSection) -> AsyncIterator[int]:
+    """Serve until the block ends; yields the port. A client that leaves cancels its call."""
+    runner = web.AppRunner(
+        application(section), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, section.host, section.port, backlog=1024, reuse_address=True)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        structlog.get_logger().info("listening", host=host, port=port)
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def running(settings: SimulatorSettings) -> AsyncIterator[Health]:
+    """Run the service; see ``shared.runtime.service``."""
+    async with listening(settings.simulator):
+        yield Health()

@@ -1,0 +1,1 @@
+"""What the simulator answers, and how it misbehaves: rules without I/O."""
