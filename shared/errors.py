@@ -17,9 +17,7 @@ class PenstockError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
 
-    def __init__(
-        self, message: str, *, param: str | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
@@ -229,9 +227,7 @@ class ProviderRejectedError(ProviderError):
     kind = "invalid_request_error"
     http_status = 400
 
-    def __init__(
-        self, provider: str, message: str, *, status: int, param: str | None = None
-    ) -> None:
+    def __init__(self, provider: str, message: str, *, status: int, param: str | None = None) -> None:
         super().__init__(provider, message, param=param)
         self.status = status
         """The provider's own HTTP status, 400 to 499."""

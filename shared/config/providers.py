@@ -35,5 +35,7 @@ class ModelAlias(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    targets: tuple[str, ...] = Field(min_length=1, examples=[("openai/gpt-4o-mini", "groq/llama-3.1-8b-instant")])
+    targets: tuple[str, ...] = Field(
+        min_length=1, examples=[("openai/gpt-4o-mini", "groq/llama-3.1-8b-instant")]
+    )
     """``provider/model`` each, tried in this order."""

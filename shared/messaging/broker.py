@@ -31,7 +31,7 @@ class Message:
     """Name and version of its contract, e.g. ``job.requested.v1``."""
     body: bytes
     """UTF-8 text of at most :data:`MAX_BODY_BYTES`."""
-    headers: Headers = field(default=NO_HEADERS)
+    headers: Headers = field(default_factory=lambda: NO_HEADERS)
     """Small application headers, e.g. ``traceparent``; keys that start with ``x-`` are the broker's."""
     correlation_id: str | None = None
     reply_to: str | None = None

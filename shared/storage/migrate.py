@@ -11,7 +11,9 @@ def alembic_config(url: str) -> Config:
     """Describe the migrations of this package for the database at ``url``."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["url"] = url.replace("postgres://", "postgresql://").replace("postgresql://", "postgresql+psycopg://", 1)
+    config.attributes["url"] = url.replace("postgres://", "postgresql://").replace(
+        "postgresql://", "postgresql+psycopg://", 1
+    )
     return config
 
 

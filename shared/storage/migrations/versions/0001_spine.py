@@ -100,7 +100,8 @@ CREATE TABLE outbox (
     publication integer NOT NULL DEFAULT 1, -- how often this attempt was put on the broker on purpose
     due_at timestamptz NOT NULL,            -- not before; a retry or a run_at lies in the future
     published_at timestamptz,               -- null: still to be published
-    held_at timestamptz                     -- when a worker last said that it has the job
+    held_at timestamptz,                    -- when a worker last said that it has the job
+    tried_at timestamptz                    -- when the sweep last tried to publish it
 );
 CREATE INDEX outbox_unpublished ON outbox (due_at) WHERE published_at IS NULL;
 CREATE INDEX outbox_silent ON outbox (greatest(published_at, held_at)) WHERE published_at IS NOT NULL;
@@ -198,7 +199,8 @@ GRANTS = """
 GRANT SELECT, INSERT, UPDATE ON jobs TO penstock_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO penstock_app;
 GRANT SELECT, INSERT ON job_events TO penstock_app;
-GRANT SELECT ON job_attempts, api_keys TO penstock_app;
+GRANT SELECT, UPDATE ON job_attempts TO penstock_app;
+GRANT SELECT ON api_keys TO penstock_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, api_keys, jobs, outbox, job_attempts, job_events
     TO penstock_system;
 GRANT EXECUTE ON FUNCTION ensure_job_partitions, drop_job_partitions TO penstock_system;
@@ -235,6 +237,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove the schema; the roles stay, other databases of the server may use them."""
     run("DROP TABLE job_events, job_attempts, outbox, jobs, api_keys, tenants")
-    run(
-        "DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at"
-    )
+    run("DROP FUNCTION api_key_for_authentication, ensure_job_partitions, drop_job_partitions, first_id_at")

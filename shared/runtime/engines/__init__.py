@@ -1,0 +1,1 @@
+"""Real servers from Python wheels, private to a data folder: PostgreSQL and Valkey."""

@@ -1,0 +1,110 @@
+"""``kill -9`` of any one service with jobs under way: every job ends exactly once."""
+
+import json
+import os
+import signal
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.fleet import Fleet, running_fleet
+
+pytestmark = pytest.mark.faults
+
+JOBS = 60
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    environment = {"PENSTOCK_BROKER__LEASE_S": "5"}
+    if request.param == "rabbitmq":
+        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("rabbitmq_url")
+    with running_fleet(tmp_path_factory.mktemp(f"faults-{request.param}"), environment) as fleet:
+        yield fleet
+
+
+def submit(fleet: Fleet, number: int) -> dict:
+    body = {
+        "operation": "chat",
+        "max_attempts": 10,
+        "input": {
+            "model": "simulator/echo",
+            "messages": [{"role": "user", "content": f"job {number}"}],
+            "simulator": {"delay_ms": 400},
+        },
+    }
+    status, _, raw = fleet.request("POST", "/v1/jobs", body)
+    assert status == 202, raw
+    return json.loads(raw)
+
+
+def finished(fleet: Fleet, job: dict) -> dict:
+    for _ in range(3):
+        try:
+            state = fleet.json("GET", f"{job['urls']['self']}?wait=45")
+        except OSError:
+            fleet.wait_until(lambda: answers(fleet), "ingress answers again")
+            continue
+        if state["status"] not in ("queued", "in_progress"):
+            return state
+    raise AssertionError(f"{job['id']} did not end: {state}")
+
+
+def answers(fleet: Fleet) -> bool:
+    try:
+        return fleet.request("GET", "/health/ready")[0] == 200
+    except OSError:
+        return False
+
+
+def service(fleet: Fleet, name: str) -> dict:
+    return next(entry for entry in fleet.status()["services"] if entry["name"].split("-")[0] == name)
+
+
+@pytest.mark.parametrize("victim", ["ingress", "provider_worker", "results", "scheduler", "simulator"])
+@pytest.mark.timeout(240)
+def test_every_job_ends_exactly_once_when_one_service_is_killed(fleet: Fleet, victim: str) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        jobs = list(pool.map(lambda number: submit(fleet, number), range(JOBS)))
+        before = service(fleet, victim)
+        os.kill(before["pid"], signal.SIGKILL)
+        fleet.wait_until(
+            lambda: service(fleet, victim)["pid"] not in (None, before["pid"]), f"{victim} is started anew"
+        )
+        fleet.wait_until(lambda: answers(fleet), "the fleet is ready again")
+        ends = list(pool.map(lambda job: finished(fleet, job), jobs))
+    assert Counter(end["status"] for end in ends) == {"completed": JOBS}
+    for job in jobs:
+        history = read_events(fleet, job)
+        assert [kind for kind in history if kind == "job.completed"] == ["job.completed"]
+        assert history[-1] == "job.completed"
+
+
+def read_events(fleet: Fleet, job: dict) -> list[str]:
+    _, _, raw = fleet.request("GET", job["urls"]["events"])
+    return [
+        line.removeprefix("event: ") for line in raw.decode().splitlines() if line.startswith("event: ")
+    ]
+
+
+@pytest.mark.timeout(180)
+def test_the_supervisor_killed_leaves_nothing_behind_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    with running_fleet(tmp_path) as fleet:
+        job = submit(fleet, 1)
+        children = [entry["pid"] for entry in fleet.status()["services"]]
+        assert fleet.process is not None
+        fleet.process.kill()
+        fleet.process.wait(10)
+        fleet.process = None
+        fleet.wait_until(lambda: not any(alive(pid) for pid in children), "the services ended by themselves")
+        fleet.start()
+        assert finished(fleet, job)["status"] == "completed"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
