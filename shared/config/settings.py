@@ -1,15 +1,13 @@
 """Settings that every service has; each service adds its own section in its ``settings.py``.
 
-Where a value comes from, highest first: environment, Docker secrets, the service's YAML, the
-environment's YAML, ``penstock.yaml``, defaults. ``shared.config.loader`` applies that order.
-Environment names are ``PENSTOCK_`` and the path with double underscores, e.g. ``PENSTOCK_BROKER__URL``.
+``shared.config.loader`` says where a value comes from. Variables are named ``PENSTOCK_`` and the path
+with double underscores, e.g. ``PENSTOCK_BROKER__URL``.
 """
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.providers import ModelAlias, ProviderSettings
 
@@ -102,12 +100,13 @@ class TelemetrySettings(Section):
     sample_ratio: float = Field(default=1.0, ge=0, le=1)
 
 
-class ServiceSettings(BaseSettings):
-    """What every service reads."""
+class ServiceSettings(BaseModel):
+    """What every service reads; making one reads nothing by itself, ``load_settings`` does.
 
-    model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", env_nested_delimiter="__", frozen=True, extra="ignore"
-    )
+    Unknown sections are ignored: the files that all services share may hold another service's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     environment: str = "local"
     data_dir: Path = Path(".penstock")

@@ -46,7 +46,7 @@ def openai_error_of_failure(failure: Failure) -> dict[str, Any]:
 
 
 def error_headers_of_failure(failure: Failure) -> dict[str, str]:
-    """Render the headers of an error answer: ``Retry-After`` where waiting helps, ``WWW-Authenticate`` on 401."""
+    """Render the headers of an error answer: when to try again, how to authenticate."""
     headers = {}
     if failure.retry_after_s is not None:
         headers["Retry-After"] = str(retry_after(failure.retry_after_s))

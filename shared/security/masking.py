@@ -9,6 +9,10 @@ _QUERY_SECRETS = re.compile(
     r"(?i)([?&;][^\s=&]*(?:password|passwd|secret|token|api_?key|signature)[^\s=&]*=)[^\s&#]+"
 )
 
+_KEYS = re.compile(r"\bsk-[\w*.-]{8,}")
+"""Keys of Penstock, OpenAI, Anthropic and others; providers repeat parts of them with asterisks."""
+_BEARER = re.compile(r"([Bb]earer )[\w.~+/=*-]{8,}")
+
 
 def mask_url(url: str) -> str:
     """Hide the password of a URL, and query values that are named like secrets.
@@ -31,9 +35,13 @@ def mask_query(text: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Hide the credentials of every URL in a text; cheap when there is none."""
-    if "://" not in text:
-        return text
-    if "@" in text:
-        text = _URL_CREDENTIALS.sub(lambda match: f"{match[1] or ''}:{MASK}@", text)
-    return mask_query(text)
+    """Hide API keys, bearer tokens and the credentials of URLs in a text; cheap when there are none."""
+    if "://" in text:
+        if "@" in text:
+            text = _URL_CREDENTIALS.sub(lambda match: f"{match[1] or ''}:{MASK}@", text)
+        text = mask_query(text)
+    if "sk-" in text:
+        text = _KEYS.sub(MASK, text)
+    if "earer " in text:
+        text = _BEARER.sub(rf"\1{MASK}", text)
+    return text
