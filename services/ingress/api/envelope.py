@@ -8,7 +8,7 @@ from structlog.contextvars import bound_contextvars
 
 from services.ingress.api.context import RequestContext, new_context
 from services.ingress.api.metrics import IN_FLIGHT, latency_of, request_counter
-from shared.observability.tracing import span
+from shared.observability.tracing import Attributes, span
 
 _log = structlog.get_logger()
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
@@ -45,7 +45,7 @@ class Envelope:
 
     async def _traced(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         parent = {} if context.traceparent is None else {"traceparent": context.traceparent}
-        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        attributes: Attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
         with (
             bound_contextvars(request_id=context.request_id),
             span(f"HTTP {scope['method']}", parent=parent, kind="server", attributes=attributes),
