@@ -1,1 +1,1 @@
-
+"""Settings: where they come from, which providers they name."""

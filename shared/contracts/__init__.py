@@ -1,1 +1,1 @@
-
+"""The messages between services."""

@@ -1,1 +1,1 @@
-
+"""How answers look over HTTP."""

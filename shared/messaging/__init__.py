@@ -1,1 +1,1 @@
-
+"""The broker port, its implementations, and what consumes and settles."""

@@ -1,1 +1,1 @@
-
+"""Logs, traces and metrics."""

@@ -1,1 +1,1 @@
-
+"""Keys: minted, stored as digests, checked."""

@@ -1,1 +1,1 @@
-
+"""PostgreSQL, its schema, and the store of large bodies."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,8 @@ from shared.config.settings import PostgresSettings
 from shared.errors import DatabaseUnavailableError
 
 Role = Literal["penstock_app", "penstock_system"]
-Connection = asyncpg.pool.PoolConnectionProxy
+Connection: TypeAlias = Any
+"""An asyncpg connection out of the pool; the library has no types."""
 
 _OUTAGE = (
     OSError,
@@ -76,11 +77,13 @@ class Database:
                 while committing, the transaction may have been committed.
         """
         try:
-            async with self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection:
-                async with connection.transaction():
-                    if tenant_id is not None:
-                        await act_for(connection, tenant_id)
-                    yield connection
+            async with (
+                self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection,
+                connection.transaction(),
+            ):
+                if tenant_id is not None:
+                    await act_for(connection, tenant_id)
+                yield connection
         except _OUTAGE as error:
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 

@@ -47,7 +47,9 @@ async def run(fleet: Fleet, broker: str, seconds: float) -> None:
     for connections in (1, 64):
         direct = await measure(named["direct"], connections=connections, seconds=seconds)
         _print("direct", direct, direct)
-        _print("sync chat", await measure(named["sync chat"], connections=connections, seconds=seconds), direct)
+        _print(
+            "sync chat", await measure(named["sync chat"], connections=connections, seconds=seconds), direct
+        )
     _print("accept (202)", await measure(named["accept (202)"], connections=64, seconds=seconds), None)
     status = fleet.status()
     print("\n| process | memory MB |\n|---|---|")
@@ -57,8 +59,8 @@ async def run(fleet: Fleet, broker: str, seconds: float) -> None:
 
 def _print(what: str, figures: Figures, direct: Figures | None) -> None:
     p50, p99 = figures.percentile_ms(0.5), figures.percentile_ms(0.99)
-    share = f"{figures.per_second / direct.per_second:.2f}" if direct else "–"
-    added = f"{p50 - direct.percentile_ms(0.5):.2f}" if direct else "–"
+    share = f"{figures.per_second / direct.per_second:.2f}" if direct else "-"
+    added = f"{p50 - direct.percentile_ms(0.5):.2f}" if direct else "-"
     print(
         f"| {what} | {figures.connections} | {figures.per_second:,.0f} | {share} "
         f"| {p50:.2f} | {p99:.2f} | {added} |",

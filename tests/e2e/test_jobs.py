@@ -23,7 +23,9 @@ def submit(fleet: Fleet, text: str, **more) -> dict:
     return job
 
 
-def events(fleet: Fleet, path: str, last_event_id: str | None = None, limit: int | None = None) -> list[tuple]:
+def events(
+    fleet: Fleet, path: str, last_event_id: str | None = None, limit: int | None = None
+) -> list[tuple]:
     """Read a stream of server-sent events to its end, or ``limit`` events of it."""
     connection = http.client.HTTPConnection("127.0.0.1", fleet.port, timeout=60)
     headers = {"Authorization": f"Bearer {fleet.api_key}"}
@@ -96,9 +98,7 @@ def test_an_inference_route_becomes_a_job_when_the_caller_prefers_it(fleet: Flee
 
 def test_a_streamed_job_is_resumed_from_any_event_without_loss_or_repetition(fleet: Fleet) -> None:
     words = " ".join(f"w{n}" for n in range(60))
-    job = submit(
-        fleet, words, extra={"stream": True}, simulator={"tokens_per_s": 60}
-    )
+    job = submit(fleet, words, extra={"stream": True}, simulator={"tokens_per_s": 60})
     first = events(fleet, job["urls"]["events"], limit=4)
     rest = events(fleet, job["urls"]["events"], last_event_id=str(first[-1][0]))
     both = first + rest

@@ -84,9 +84,7 @@ def test_every_job_ends_exactly_once_when_one_service_is_killed(fleet: Fleet, vi
 
 def read_events(fleet: Fleet, job: dict) -> list[str]:
     _, _, raw = fleet.request("GET", job["urls"]["events"])
-    return [
-        line.removeprefix("event: ") for line in raw.decode().splitlines() if line.startswith("event: ")
-    ]
+    return [line.removeprefix("event: ") for line in raw.decode().splitlines() if line.startswith("event: ")]
 
 
 @pytest.mark.timeout(180)

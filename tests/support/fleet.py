@@ -101,7 +101,11 @@ class Fleet:
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json", **headers},
+            headers={
+                "Authorization": f"Bearer {self.api_key}",
+                "Content-Type": "application/json",
+                **headers,
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same

@@ -1,5 +1,6 @@
 """The connection to the broker, which may come up after the HTTP server and go away at any time."""
 
+from typing import Self
 from uuid import UUID
 
 from services.ingress.adapters.job_watch import JobWatch
@@ -17,6 +18,15 @@ class BrokerLink:
         self.broker = broker
         self._watch = watch
         self._requester: Requester | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin without connecting; :meth:`connect` does that."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Fail who still waits, and disconnect."""
+        await self.stop_waiting()
+        await self.broker.close()
 
     async def connect(self) -> None:
         """Connect, listen for changes of jobs, open the inbox; returns when all of it stands."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
@@ -41,7 +41,7 @@ async def serving(
     port: int,
     grace_s: float,
     on_stopping: Callable[[], None],
-    on_last_moments: Callable[[], object],
+    on_last_moments: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[None]:
     """Serve while the block runs; then refuse new connections and let requests under way finish.
 
@@ -81,7 +81,7 @@ async def serving(
                 server.should_exit = True
                 await asyncio.wait([task], timeout=max(0.0, grace_s - LAST_MOMENTS_S))
                 if not task.done():
-                    on_last_moments()
+                    await on_last_moments()
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class ServerProcess:
     def _recorded_pid(self) -> int | None:
         try:
             return int(self._pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):  # none, or a server is just writing it
+        except (OSError, ValueError):  # none, or not for us to read, or a server is just writing it
             return None
 
     def _is_ours(self, number: int) -> bool:

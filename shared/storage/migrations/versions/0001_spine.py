@@ -140,7 +140,8 @@ PARTITIONS = """
 -- The smallest UUIDv7 of a moment (RFC 9562): where the partition of a day begins.
 CREATE FUNCTION first_id_at(moment timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
-    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+            || '70008000000000000000')::uuid
 $$;
 
 -- Create the daily partitions from one day to another, both included; existing ones stay.

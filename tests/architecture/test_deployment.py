@@ -1,0 +1,47 @@
+"""The deployment files name the services that exist, and run them as nobody special."""
+
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVERS = {"rabbitmq", "redis", "postgres", "mongodb", "proxy"}
+RUNNABLE = {
+    path.parent.name for path in (ROOT / "services").glob("*/__main__.py") if path.parent.name != "cli"
+}
+
+
+def test_every_service_is_a_container_of_its_own() -> None:
+    ours = {name: entry for name, entry in COMPOSE["services"].items() if name not in SERVERS}
+    assert set(ours) == RUNNABLE | {"migrate"}
+    for name in RUNNABLE:
+        assert ours[name]["command"] == ["serve", name]
+
+
+def test_only_the_worker_runs_the_image_with_litellm_and_holds_keys() -> None:
+    workers = {name for name, entry in COMPOSE["services"].items() if entry["image"] == "penstock/worker"}
+    with_keys = {name for name, entry in COMPOSE["services"].items() if "env_file" in entry}
+    assert workers == with_keys == {"provider_worker"}
+
+
+def test_only_the_proxy_is_reachable_from_outside() -> None:
+    assert {name for name, entry in COMPOSE["services"].items() if "ports" in entry} == {"proxy"}
+
+
+def test_containers_are_not_privileged() -> None:
+    for name in RUNNABLE:
+        entry = COMPOSE["services"][name]
+        assert entry["cap_drop"] == ["ALL"]
+        assert entry["read_only"] is True
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    stages = dockerfile.split("\nFROM ")
+    for stage in stages:
+        if stage.split()[-1] == "" or " AS service\n" in stage or " AS worker\n" in stage:
+            assert [line for line in stage.splitlines() if line.startswith("USER")][-1] == "USER penstock"
+
+
+def test_scrape_targets_are_the_services() -> None:
+    prometheus = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    names = prometheus["scrape_configs"][0]["dns_sd_configs"][0]["names"]
+    assert set(names) == RUNNABLE
