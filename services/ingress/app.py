@@ -66,7 +66,16 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
         )
         steady = [tasks.create_task(work) for work in (link.connect(), commits.run(), publication.run())]
         async with serving(
-            _application(settings, health, database, redis, link, watch, commits, tasks),
+            _application(
+                settings=settings,
+                health=health,
+                database=database,
+                redis=redis,
+                link=link,
+                watch=watch,
+                commits=commits,
+                tasks=tasks,
+            ),
             host=settings.host,
             port=settings.port,
             grace_s=settings.shutdown_grace_s,
@@ -79,6 +88,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
 
 
 def _application(
+    *,
     settings: IngressSettings,
     health: Health,
     database: Database,

@@ -48,8 +48,19 @@ class _Bounded(OrderedDict[bytes, _Known]):
 
 
 class ApiKeys:
-    """Checks keys. The cache is keyed by a digest of the whole key; refused keys have a cache of their own,
-    so that guessing does not push out those in use.
+    """Checks keys, and remembers what it found under a digest of the whole key.
+
+    Refused keys are remembered apart, so that guessing does not push out those in use. Whoever asks for
+    one key at the same time shares one look-up.
+
+    Args:
+        database: As ``penstock_app``.
+        pepper: Of the fleet's keys.
+        tasks: Holds the look-ups, so that they outlive a caller that leaves.
+        fresh_s: How long an accepted key is believed.
+        stale_s: How much longer it is while PostgreSQL is down.
+        size: Keys that are remembered of each kind.
+        clock: Monotonic, in seconds.
     """
 
     def __init__(

@@ -35,9 +35,7 @@ class BackgroundJobs:
         """
         job_id = new_id()
         inference = submission.inference
-        body, ref = await self._bodies.put(
-            inference.body, tenant_id=tenant_id, job_id=job_id, kind="request"
-        )
+        body, ref = await self._bodies.put(inference.body, tenant_id=tenant_id, job_id=job_id, kind="request")
         new = NewJob(
             job_id=job_id,
             tenant_id=tenant_id,

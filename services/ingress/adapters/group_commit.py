@@ -20,9 +20,9 @@ PUBLISH_ALONE_S = 2.0
 
 _INSERT = """
 WITH submitted AS (
-    SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
-                         $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-                         $14::integer[])
+    SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+                         $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
+                         $13::timestamptz[], $14::integer[])
     AS s(id, request_id, operation, lane, model, stream, metadata, request, request_ref, traceparent,
          created_at, deadline_at, max_attempts)
 ), written AS (

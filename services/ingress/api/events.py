@@ -31,7 +31,7 @@ class EventStream(Response):
         self._events = events
         self._tasks = tasks
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
         await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
         try:

@@ -104,9 +104,7 @@ class InferenceEndpoints:
                 first = await call.next()
             if isinstance(first, JobFinished) and first.status is not JobStatus.COMPLETED:
                 return failure_answer(first.failure or NO_FAILURE)
-            return ReplyStream(
-                call, first, owner.pop_all(), include_usage=include_usage, tasks=self._tasks
-            )
+            return ReplyStream(call, first, owner.pop_all(), include_usage=include_usage, tasks=self._tasks)
 
     async def _accept(self, inference: Inference, preference: Preference, request: Request) -> Response:
         waits = preference.wait_s is not None and preference.wait_s > 0

@@ -1,4 +1,4 @@
-"""``/openapi.json``: what FastAPI knows of the routes, the shapes of bodies that it does not read, and keys."""
+"""``/openapi.json``: the routes, and what FastAPI cannot see of them: the bodies that they take, the keys."""
 
 from typing import Any
 
@@ -31,9 +31,7 @@ _TAKEN: tuple[type[BaseModel], ...] = (
 
 def describe(routes: list[BaseRoute]) -> dict[str, Any]:
     """Build the document."""
-    document = get_openapi(
-        title="Penstock", version=__version__, description=DESCRIPTION, routes=routes
-    )
+    document = get_openapi(title="Penstock", version=__version__, description=DESCRIPTION, routes=routes)
     _, shapes = models_json_schema(
         [(model, "validation") for model in _TAKEN], ref_template="#/components/schemas/{model}"
     )

@@ -51,14 +51,12 @@ class ReplyStream(Response):
         self._include_usage = include_usage
         self._tasks = tasks
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; the call upstream ends with it."""
         last = b""
         try:
             async with self._owner, while_connected(receive, self._tasks):
-                await send(
-                    {"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]}
-                )
+                await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
                 async for event in self._events():
                     await send({"type": "http.response.body", "body": event, "more_body": True})
         except ClientGoneError:

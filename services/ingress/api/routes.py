@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic import BaseModel
+
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
 from services.ingress.api.health import HealthEndpoints
@@ -17,7 +19,7 @@ from shared.contracts.jobs import JobStatus, Operation
 _PREFER = {
     "name": "Prefer",
     "in": "header",
-    "description": "`respond-async` makes it a background job; `respond-async, wait=N` waits N seconds before.",
+    "description": "`respond-async`: as a background job. `respond-async, wait=N`: wait N seconds before.",
     "schema": {"type": "string"},
     "example": "respond-async, wait=10",
 }
@@ -29,21 +31,38 @@ _JOBS = "Jobs"
 
 def inference_routes(endpoints: InferenceEndpoints) -> Iterator[RawRoute]:
     """Describe the OpenAI routes that call a model."""
-    kinds = (
-        ("/v1/chat/completions", Operation.CHAT, shapes.ChatCompletionRequest, shapes.ChatCompletion),
-        ("/v1/completions", Operation.COMPLETION, shapes.CompletionRequest, shapes.Completion),
-        ("/v1/embeddings", Operation.EMBEDDING, shapes.EmbeddingRequest, shapes.EmbeddingList),
-        ("/v1/images/generations", Operation.IMAGE, shapes.ImageRequest, shapes.Images),
+    kinds: tuple[tuple[str, str, Operation, type[BaseModel], type[BaseModel]], ...] = (
+        (
+            "/v1/chat/completions",
+            "Chat with a model",
+            Operation.CHAT,
+            shapes.ChatCompletionRequest,
+            shapes.ChatCompletion,
+        ),
+        (
+            "/v1/completions",
+            "Complete a text",
+            Operation.COMPLETION,
+            shapes.CompletionRequest,
+            shapes.Completion,
+        ),
+        (
+            "/v1/embeddings",
+            "Embed texts",
+            Operation.EMBEDDING,
+            shapes.EmbeddingRequest,
+            shapes.EmbeddingList,
+        ),
+        ("/v1/images/generations", "Make images", Operation.IMAGE, shapes.ImageRequest, shapes.Images),
     )
-    summaries = ("Chat with a model", "Complete a text", "Embed texts", "Make images")
-    for (path, operation, takes, answer), summary in zip(kinds, summaries, strict=True):
+    for path, summary, operation, takes, answer in kinds:
         streamed = operation in (Operation.CHAT, Operation.COMPLETION)
         yield route(
             "POST",
             path,
             endpoints.of(operation),
             summary=summary,
-            description=f"{summary}. The answer is the provider's; fields not listed here reach it untouched.",
+            description=f"{summary}. Fields that are not listed here reach the provider untouched.",
             tag=_INFERENCE,
             answer=answer,
             takes=takes,
@@ -57,7 +76,13 @@ def inference_routes(endpoints: InferenceEndpoints) -> Iterator[RawRoute]:
 def model_routes(endpoints: ModelEndpoints) -> Iterator[RawRoute]:
     """Describe the routes of models."""
     yield route(
-        "GET", "/v1/models", endpoints.list, summary="List models", tag="Models", answer=ModelList, errors=(401, 503)
+        "GET",
+        "/v1/models",
+        endpoints.list,
+        summary="List models",
+        tag="Models",
+        answer=ModelList,
+        errors=(401, 503),
     )
     name = {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
     yield route(
@@ -112,8 +137,8 @@ def job_routes(endpoints: JobEndpoints, events: EventEndpoint) -> Iterator[RawRo
         endpoints.result,
         summary="Fetch a job's result",
         description=(
-            "Answers as the synchronous route would have, errors and their status included; for an incomplete "
-            "job the error has a `partial` beside it. 409 with Retry-After while there is no result yet."
+            "Answers as the synchronous route would have, errors and their status included; for an "
+            "incomplete job the error has a `partial` beside it. 409 with Retry-After while there is none."
         ),
         tag=_JOBS,
         parameters=(JOB_ID, WAIT),
@@ -141,8 +166,8 @@ def _event_route(events: EventEndpoint) -> RawRoute:
         events,
         summary="Follow a job",
         description=(
-            "Server-sent events; `id` is the sequence, `event` is `job.<status>`, `job.delta` or `job.retrying`. "
-            "Ends after the final one; then 204, which tells an EventSource to stop."
+            "Server-sent events; `id` is the sequence, `event` is `job.<status>`, `job.delta` or "
+            "`job.retrying`. Ends after the final one; then 204, which tells an EventSource to stop."
         ),
         tag=_JOBS,
         parameters=(

@@ -64,9 +64,7 @@ def model_name(fields: Mapping[str, Any]) -> str:
     model = required(fields, "model")
     expect(model, "a string", "model")
     if not 1 <= len(model) <= 256 or not model.isprintable():
-        raise UnprocessableRequestError(
-            "'model' must be 1 to 256 printable characters.", param="model"
-        )
+        raise UnprocessableRequestError("'model' must be 1 to 256 printable characters.", param="model")
     return str(model)
 
 
@@ -74,8 +72,8 @@ def storable(text: str, param: str) -> str:
     """Return a text that PostgreSQL can hold.
 
     Raises:
-        UnprocessableRequestError: It has a NUL or an unpaired surrogate.
+        UnprocessableRequestError: It has a NUL.
     """
-    if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise UnprocessableRequestError(f"'{param}' holds a character that cannot be stored.", param=param)
+    if "\0" in text:
+        raise UnprocessableRequestError(f"'{param}' must not hold the character NUL.", param=param)
     return text

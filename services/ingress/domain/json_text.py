@@ -1,7 +1,6 @@
 """Reading JSON that a caller wrote: strict, bounded in depth, and never changed on its way."""
 
 import json
-from json.decoder import scanstring
 from typing import Any
 
 import orjson
@@ -49,7 +48,7 @@ def raw_member(body: bytes, name: str) -> bytes:
     while text[at := _skip(text, at)] != "}":
         if text[at] == ",":
             at = _skip(text, at + 1)
-        key, at = scanstring(text, at + 1, True)  # noqa: FBT003 - a C function without keywords
+        key, at = _DECODER.raw_decode(text, at)
         start = _skip(text, _skip(text, at) + 1)
         try:
             _, at = _DECODER.raw_decode(text, start)
@@ -66,20 +65,16 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
+_TYPE_NAMES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
 def type_name(value: object) -> str:
     """Name a parsed value's type as JSON does, with its article."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int():
-            return "an integer"
-        case float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
+    return _TYPE_NAMES.get(type(value), "null")

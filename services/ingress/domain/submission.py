@@ -50,7 +50,9 @@ def read_submission(body: bytes, limits: JobLimits, now: datetime) -> Submission
     fields = parse_object(body)
     unknown = sorted(fields.keys() - _FIELDS)
     if unknown:
-        raise InvalidRequestError(f"Unrecognized request argument: {unknown[0][:80]!r}.", param=unknown[0][:80])
+        raise InvalidRequestError(
+            f"Unrecognized request argument: {unknown[0][:80]!r}.", param=unknown[0][:80]
+        )
     operation = _choice(Operation, required(fields, "operation"), "operation")
     inputs = required(fields, "input")
     expect(inputs, "an object", "input")

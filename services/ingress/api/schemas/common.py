@@ -46,7 +46,9 @@ class Health(BaseModel):
     """Whether the service can do its work."""
 
     status: str = Field(examples=["ok"])
-    dependencies: dict[str, str] = Field(default={}, examples=[{"postgres": "ok", "broker": "ok", "redis": "ok"}])
+    dependencies: dict[str, str] = Field(
+        default={}, examples=[{"postgres": "ok", "broker": "ok", "redis": "ok"}]
+    )
 
 
 Metadata = dict[str, Any]

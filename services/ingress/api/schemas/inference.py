@@ -28,7 +28,11 @@ class ChatCompletionRequest(Open):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"model": "simulator/echo", "messages": [{"role": "user", "content": "Hello!"}], "stream": False}
+                {
+                    "model": "simulator/echo",
+                    "messages": [{"role": "user", "content": "Hello!"}],
+                    "stream": False,
+                }
             ]
         }
     )

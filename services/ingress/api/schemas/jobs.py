@@ -31,7 +31,9 @@ class JobSubmission(BaseModel):
 
     operation: Operation
     input: dict[str, Any] = Field(description="The body that the operation's own route takes.")
-    lane: Lane | None = Field(default=None, description="By default what `input.service_tier` says, or standard.")
+    lane: Lane | None = Field(
+        default=None, description="By default what `input.service_tier` says, or standard."
+    )
     deadline: float | str | None = Field(
         default=None, description="Seconds from now, or ISO 8601 with an offset; then the job expires."
     )
@@ -75,7 +77,9 @@ class JobObject(BaseModel):
     finished_at: int | None
     attempt: int
     max_attempts: int
-    ambiguous_attempts: int = Field(description="Attempts that may have reached the provider without our knowing.")
+    ambiguous_attempts: int = Field(
+        description="Attempts that may have reached the provider without our knowing."
+    )
     provider: str | None
     provider_model: str | None
     metadata: dict[str, Any]
