@@ -1,0 +1,1 @@
+"""Outbound: PostgreSQL, the broker, Redis."""

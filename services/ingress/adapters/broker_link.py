@@ -1,0 +1,81 @@
+"""The connection to the broker, which may come up after the HTTP server and go away at any time."""
+
+from typing import Self
+from uuid import UUID
+
+from services.ingress.adapters.job_watch import JobWatch
+from shared.contracts.base import Contract
+from shared.contracts.jobs import JobsChanged
+from shared.errors import BrokerUnavailableError, MalformedMessageError
+from shared.messaging.broker import Broker, Message
+from shared.messaging.requests import Replies, Requester
+
+
+class BrokerLink:
+    """Connects in the background; until then every use is an honest error at once."""
+
+    def __init__(self, broker: Broker, watch: JobWatch) -> None:
+        self.broker = broker
+        self._watch = watch
+        self._requester: Requester | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin without connecting; :meth:`connect` does that."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Fail who still waits, and disconnect."""
+        await self.stop_waiting()
+        await self.broker.close()
+
+    async def connect(self) -> None:
+        """Connect, listen for changes of jobs, open the inbox; returns when all of it stands."""
+        await self.broker.connect()
+        await self.broker.listen(self._heard)
+        requester = Requester(self.broker)
+        await requester.__aenter__()
+        self._requester = requester
+
+    async def stop_waiting(self) -> None:
+        """Fail every request that still waits for a reply."""
+        requester, self._requester = self._requester, None
+        if requester is not None:
+            await requester.__aexit__(None, None, None)
+
+    async def ping(self) -> None:
+        """Raise BrokerUnavailableError unless the broker answers and replies can arrive."""
+        self._connected()
+        await self.broker.ping()
+
+    def expect(self, job_id: UUID) -> tuple[str, Replies]:
+        """Prepare for the replies to a job; returns the address to reply to.
+
+        Raises:
+            BrokerUnavailableError: Not connected yet.
+        """
+        requester = self._connected()
+        return requester.address, requester.expect(str(job_id))
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """Publish as the port does, but fail at once before the first connection."""
+        self._connected()
+        await self.broker.publish(topic, message)
+
+    async def broadcast(self, contract: Contract) -> None:
+        """Tell every process."""
+        self._connected()
+        await self.broker.broadcast(Message(type=contract.message_type, body=contract.encode()))
+
+    def _connected(self) -> Requester:
+        if self._requester is None:
+            raise BrokerUnavailableError("The broker is not connected.")
+        return self._requester
+
+    def _heard(self, message: Message) -> None:
+        if message.type != JobsChanged.message_type:
+            return
+        try:
+            changed = JobsChanged.decode(message.body)
+        except MalformedMessageError:
+            return  # a hint only: whoever waits looks again by itself
+        self._watch.changed(changed.job_ids)

@@ -1,0 +1,31 @@
+"""Telling the workers that nobody wants a job any more."""
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.ingress.adapters.broker_link import BrokerLink
+from shared.contracts.jobs import JobCancelRequested
+from shared.errors import PenstockError
+
+KEY_TTL_S = 86_400
+_log = structlog.get_logger()
+
+
+class Cancellation:
+    """A broadcast for the worker that runs the job, a key in Redis for the one that gets it later."""
+
+    def __init__(self, link: BrokerLink, redis: Redis) -> None:
+        self._link = link
+        self._redis = redis
+
+    async def request(self, cancel: JobCancelRequested) -> None:
+        """Tell as far as the dependencies allow; a job that runs on has its result thrown away."""
+        try:
+            await self._redis.set(f"penstock:{{{cancel.job_id}}}:cancelled", 1, ex=KEY_TTL_S)
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning("cancellation not kept in Redis", reason=type(error).__name__)
+        try:
+            await self._link.broadcast(cancel)
+        except PenstockError as error:
+            _log.warning("cancellation not broadcast", code=error.code)

@@ -1,0 +1,128 @@
+"""Jobs and their events as PostgreSQL has them; every statement sees one tenant only."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from services.ingress.adapters.patience import database_patience
+from services.ingress.domain.job import Job
+from services.ingress.domain.job_filter import JobFilter
+from shared.contracts.jobs import Failure, JobStatus
+from shared.errors import JobCancelledError, NotFoundError
+from shared.http.errors import failure_of
+from shared.storage.postgres import Connection, Database
+from shared.storage.transitions import JobEnd, finish_jobs
+
+_COLUMNS = """id, status, operation, lane, model, background, stream, metadata::text AS metadata,
+    failure::text AS failure, created_at, deadline_at, started_at, finished_at, attempt, max_attempts,
+    ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
+    last_event"""
+_GET = f"SELECT {_COLUMNS} FROM jobs WHERE id = $1"  # noqa: S608 - a constant
+_RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
+_PAGE = f"""SELECT {_COLUMNS} FROM jobs
+WHERE tenant_id = $1
+  AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
+  AND ($4::text[] IS NULL OR status = ANY($4)) AND ($5::text IS NULL OR operation = $5)
+  AND ($6::text IS NULL OR model = $6) AND ($7::boolean IS NULL OR background = $7)
+ORDER BY id DESC LIMIT $8"""  # noqa: S608 - a constant
+_EVENTS = """SELECT e.sequence, e.type, e.data FROM job_events e
+WHERE e.job_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One row of ``job_events``."""
+
+    sequence: int
+    type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A job and where its answer is."""
+
+    job: Job
+    result: bytes
+    result_ref: str | None
+
+
+class JobRows:
+    """Reads jobs, and cancels them.
+
+    Every method raises NotFoundError for a job that does not exist or is another tenant's, and
+    DatabaseUnavailableError within two seconds.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, tenant_id: UUID, job_id: UUID) -> Job:
+        """Return a job without its bodies."""
+        async with self._as(tenant_id) as connection:
+            return _job(await connection.fetchrow(_GET, job_id))
+
+    async def result(self, tenant_id: UUID, job_id: UUID) -> JobResult:
+        """Return a job with its answer, as far as it is not in the object store."""
+        async with self._as(tenant_id) as connection:
+            row = await connection.fetchrow(_RESULT, job_id)
+        job = _job(row)
+        return JobResult(job, (row["result"] or "").encode(), row["result_ref"])
+
+    async def page(self, tenant_id: UUID, wanted: JobFilter) -> tuple[Sequence[Job], bool]:
+        """Return one page, newest first, and whether there are more."""
+        async with self._as(tenant_id) as connection:
+            rows = await connection.fetch(
+                _PAGE,
+                tenant_id,
+                wanted.before,
+                wanted.since,
+                wanted.statuses,
+                wanted.operation,
+                wanted.model,
+                wanted.background,
+                wanted.limit + 1,
+            )
+        return [_job(row) for row in rows[: wanted.limit]], len(rows) > wanted.limit
+
+    async def events(
+        self, tenant_id: UUID, job_id: UUID, *, after: int, limit: int
+    ) -> tuple[Job, Sequence[JobEvent]]:
+        """Return a job and what happened to it after an event; both as of one moment or later."""
+        async with self._as(tenant_id) as connection:
+            job = _job(await connection.fetchrow(_GET, job_id))
+            rows = await connection.fetch(_EVENTS, job_id, after, limit)
+        return job, [JobEvent(row["sequence"], row["type"], row["data"]) for row in rows]
+
+    async def cancel(self, tenant_id: UUID, job_id: UUID) -> tuple[Job, bool]:
+        """End a job as cancelled unless it has its end; returns it and whether this call ended it."""
+        end = JobEnd(
+            job_id=job_id,
+            status=JobStatus.CANCELLED,
+            finished_at=datetime.now(UTC),
+            failure=failure_of(JobCancelledError("The job was cancelled.")),
+        )
+        async with self._as(tenant_id) as connection:
+            ended = await finish_jobs(connection, [end])
+            return _job(await connection.fetchrow(_GET, job_id)), job_id in ended
+
+    @asynccontextmanager
+    async def _as(self, tenant_id: UUID) -> AsyncIterator[Connection]:
+        async with database_patience(), self._database.transaction(tenant_id) as connection:
+            yield connection
+
+
+def _job(row: asyncpg.Record | None) -> Job:
+    if row is None:
+        raise NotFoundError("There is no job with this id.")
+    fields = {name: value for name, value in row.items() if name not in ("result", "result_ref")}
+    failure = fields["failure"]
+    fields["status"] = JobStatus(fields["status"])
+    fields["metadata"] = orjson.loads(fields["metadata"])
+    fields["failure"] = None if failure is None else Failure.model_validate_json(failure)
+    return Job(**fields)

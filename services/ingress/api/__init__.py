@@ -1,0 +1,1 @@
+"""Inbound: HTTP; one file per group of routes."""

@@ -1,0 +1,71 @@
+"""JSON answers, errors in the OpenAI shape included."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.contracts.jobs import Failure
+from shared.errors import MethodNotAllowedError, NotFoundError, PenstockError
+from shared.http.errors import error_headers_of_failure, failure_of, openai_error_of_failure
+
+_log = structlog.get_logger()
+NO_FAILURE = Failure(code="internal_error", message="The job failed without saying why.")
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a value."""
+    return raw_answer(orjson.dumps(value), status, headers)
+
+
+def raw_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with JSON text as it is."""
+    return Response(body, status, headers, media_type="application/json")
+
+
+def failure_answer(failure: Failure, extra: Mapping[str, Any] | None = None) -> Response:
+    """Answer with a failure of a job; its status is the provider's or ours, never a success."""
+    status = failure.http_status if 400 <= failure.http_status <= 599 else 500
+    body = {**openai_error_of_failure(failure), **(extra or {})}
+    return json_answer(body, status, error_headers_of_failure(failure))
+
+
+def error_answer(error: PenstockError) -> Response:
+    """Answer with an error."""
+    return failure_answer(failure_of(error))
+
+
+async def on_penstock_error(_: Request, error: Exception) -> Response:
+    """Render a failure that was raised on purpose."""
+    if not isinstance(error, PenstockError):
+        return await on_bug(_, error)
+    if error.http_status >= 500:
+        _log.warning("request failed", code=error.code, reason=error.message)
+    return error_answer(error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Render what the router raises: 404 and 405."""
+    if not isinstance(error, HTTPException):
+        return await on_bug(request, error)
+    where = f"{request.method} {request.url.path[:200]}"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer = error_answer(MethodNotAllowedError(f"This path does not take this method: {where}."))
+        answer.headers.update(error.headers or {})
+        return answer
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return error_answer(NotFoundError(f"There is nothing here: {where}."))
+    return failure_answer(
+        Failure(code="http_error", message=str(error.detail), http_status=error.status_code)
+    )
+
+
+async def on_bug(_: Request, error: Exception) -> Response:
+    """Answer with 500 without telling the caller what went wrong inside; the server logs the rest."""
+    _log.error("bug", error=type(error).__name__)
+    return error_answer(PenstockError("An internal error occurred; X-Request-Id finds it in the logs."))

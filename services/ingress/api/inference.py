@@ -1,0 +1,120 @@
+"""The OpenAI routes: answer now, stream, or accept as a background job."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
+from services.ingress.api.body import read_body
+from services.ingress.api.connection import while_connected
+from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.job_answers import JobAnswers
+from services.ingress.api.reply_stream import ReplyStream
+from services.ingress.api.route import Endpoint
+from services.ingress.domain.inference import Inference, read_inference
+from services.ingress.domain.lanes import background_lane, waiting_lane
+from services.ingress.domain.preference import Preference, read_preference
+from services.ingress.domain.submission import JobLimits, Submission
+from services.ingress.settings import IngressSection
+from shared.config.catalog import Catalog
+from shared.contracts.ids import new_id
+from shared.contracts.jobs import JobDelta, JobFinished, JobRequested, JobStatus, Operation
+
+
+class InferenceEndpoints:
+    """What the four routes do."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        calls: ProviderCalls,
+        jobs: JobAnswers,
+        settings: IngressSection,
+        limits: JobLimits,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._catalog = catalog
+        self._calls = calls
+        self._jobs = jobs
+        self._settings = settings
+        self._limits = limits
+        self._tasks = tasks
+
+    def of(self, operation: Operation) -> Endpoint:
+        """Return the endpoint of one operation."""
+
+        async def infer(request: Request) -> Response:
+            return await self._infer(operation, request)
+
+        return infer
+
+    async def _infer(self, operation: Operation, request: Request) -> Response:
+        principal_of(request)
+        body = await read_body(
+            request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
+        )
+        inference = read_inference(operation, body)
+        self._catalog.resolve(inference.model)
+        preference = read_preference(", ".join(request.headers.getlist("prefer")))
+        if preference.respond_async:
+            return await self._accept(inference, preference, request)
+        job = self._call_of(inference, request)
+        context_of(request.scope).tell_job(job.job_id, job.lane)
+        if inference.stream:
+            return await self._stream(job, request, include_usage=inference.include_usage)
+        return await self._answer(job, request)
+
+    def _call_of(self, inference: Inference, request: Request) -> JobRequested:
+        created_at = datetime.now(UTC)
+        return JobRequested(
+            job_id=new_id(),
+            tenant_id=principal_of(request).tenant_id,
+            request_id=context_of(request.scope).request_id,
+            operation=inference.operation,
+            lane=waiting_lane(inference.service_tier),
+            model=inference.model,
+            stream=inference.stream,
+            deadline_at=created_at + timedelta(seconds=self._settings.sync_timeout_s),
+            created_at=created_at,
+            body=inference.body,
+        )
+
+    async def _answer(self, job: JobRequested, request: Request) -> Response:
+        async with while_connected(request.receive, self._tasks), self._calls.open(job) as call:
+            message = await call.next()
+            while isinstance(message, JobDelta):
+                message = await call.next()
+            return await self._finished(message)
+
+    async def _finished(self, finished: JobFinished) -> Response:
+        if finished.status is JobStatus.COMPLETED:
+            return raw_answer(await self._calls.answer(finished))
+        return failure_answer(finished.failure or NO_FAILURE)
+
+    async def _stream(self, job: JobRequested, request: Request, *, include_usage: bool) -> Response:
+        """Decide the status by the first message, then hand the call over to the stream."""
+        async with AsyncExitStack() as owner:
+            call = await owner.enter_async_context(self._calls.open(job))
+            async with while_connected(request.receive, self._tasks):
+                first = await call.next()
+            if isinstance(first, JobFinished) and first.status is not JobStatus.COMPLETED:
+                return failure_answer(first.failure or NO_FAILURE)
+            return ReplyStream(call, first, owner.pop_all(), include_usage=include_usage, tasks=self._tasks)
+
+    async def _accept(self, inference: Inference, preference: Preference, request: Request) -> Response:
+        waits = preference.wait_s is not None and preference.wait_s > 0
+        tier = inference.service_tier
+        now = datetime.now(UTC)
+        submission = Submission(
+            inference=inference,
+            lane=waiting_lane(tier) if waits else background_lane(tier),
+            deadline_at=now + timedelta(seconds=min(self._limits.deadline_s, self._limits.max_deadline_s)),
+            metadata={},
+            max_attempts=self._limits.attempts,
+        )
+        return await self._jobs.accept(submission, request, now, preference)

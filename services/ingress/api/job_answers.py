@@ -1,0 +1,102 @@
+"""How jobs are accepted and their results told, for the job routes and the OpenAI routes alike."""
+
+import asyncio
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.job_rows import JobRows
+from services.ingress.api.answers import NO_FAILURE, failure_answer, json_answer, raw_answer
+from services.ingress.api.connection import while_connected
+from services.ingress.api.context import context_of, principal_of
+from services.ingress.domain.job import Job, job_path
+from services.ingress.domain.preference import Preference
+from services.ingress.domain.submission import Submission
+from shared.contracts.jobs import JobStatus
+from shared.errors import ConflictError
+from shared.storage.bodies import BodyStore
+
+RETRY_AFTER_S = 1.0
+
+
+class JobNotFinishedError(ConflictError):
+    """The result is asked for before there is one."""
+
+    code = "job_not_finished"
+
+
+class JobAnswers:
+    """Answers about jobs."""
+
+    def __init__(
+        self,
+        *,
+        jobs: BackgroundJobs,
+        rows: JobRows,
+        bodies: BodyStore,
+        tasks: asyncio.TaskGroup,
+        base_url: str,
+        max_wait_s: float,
+    ) -> None:
+        self._jobs = jobs
+        self._rows = rows
+        self._bodies = bodies
+        self._tasks = tasks
+        self._base_url = base_url
+        self._max_wait_s = max_wait_s
+
+    async def accept(
+        self,
+        submission: Submission,
+        request: Request,
+        created_at: datetime,
+        preference: Preference | None = None,
+    ) -> Response:
+        """Commit a job; answer with 202, or with its result where the caller waits and it comes in time."""
+        context = context_of(request.scope)
+        tenant_id = principal_of(request).tenant_id
+        job = await self._jobs.accept(
+            submission, tenant_id=tenant_id, request_id=context.request_id, created_at=created_at
+        )
+        context.tell_job(job.id, job.lane)
+        if preference is not None:
+            context.headers.append((b"preference-applied", preference.applied().encode()))
+        if preference is not None and preference.wait_s:
+            job = await self.waited(request, job.id, float(preference.wait_s))
+            if job.status.final:
+                return await self.result(tenant_id, job.id)
+        return json_answer(self.render(job), 202, {"Location": self._base_url + job_path(job.id)})
+
+    async def waited(self, request: Request, job_id: UUID, wait_s: float) -> Job:
+        """Return a job, at its end where that comes within ``wait_s``; shortened to the longest wait."""
+        tenant_id = principal_of(request).tenant_id
+        if wait_s <= 0:
+            return await self._rows.get(tenant_id, job_id)
+        async with while_connected(request.receive, self._tasks):
+            return await self._jobs.settled(tenant_id, job_id, min(wait_s, self._max_wait_s))
+
+    async def result(self, tenant_id: UUID, job_id: UUID) -> Response:
+        """Answer as the synchronous route would have.
+
+        Raises:
+            JobNotFinishedError: There is no result yet.
+        """
+        found = await self._rows.result(tenant_id, job_id)
+        job = found.job
+        if not job.status.final:
+            raise JobNotFinishedError(
+                f"The job is {job.status}; it has no result yet.", retry_after_s=RETRY_AFTER_S
+            )
+        if job.status is JobStatus.COMPLETED:
+            return raw_answer(await self._bodies.get(found.result, found.result_ref))
+        partial = await self._bodies.get(found.result, found.result_ref)
+        extra = {"partial": orjson.Fragment(partial)} if partial else None
+        return failure_answer(job.failure or NO_FAILURE, extra)
+
+    def render(self, job: Job) -> dict[str, object]:
+        """Spell the job object."""
+        return job.render(self._base_url)

@@ -1,0 +1,131 @@
+"""``/v1/jobs``: submit, look, list, fetch the result, cancel."""
+
+import math
+from datetime import UTC, datetime
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingress.adapters.broker_link import BrokerLink
+from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.job_rows import JobRows
+from services.ingress.adapters.job_watch import JobWatch
+from services.ingress.api.answers import json_answer
+from services.ingress.api.body import read_body
+from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.job_answers import JobAnswers
+from services.ingress.domain.job import PREFIX
+from services.ingress.domain.job_filter import read_filter
+from services.ingress.domain.submission import JobLimits, read_submission
+from services.ingress.settings import IngressSection
+from shared.config.catalog import Catalog
+from shared.contracts.ids import parse_public_id, public_id
+from shared.contracts.jobs import JobCancelRequested, JobsChanged
+from shared.errors import ConflictError, ModelNotFoundError, PenstockError, UnprocessableRequestError
+
+
+class JobFinalError(ConflictError):
+    """The job has its end already."""
+
+    code = "job_final"
+
+
+class JobEndpoints:
+    """What the routes of jobs do."""
+
+    def __init__(
+        self,
+        *,
+        answers: JobAnswers,
+        rows: JobRows,
+        catalog: Catalog,
+        cancellation: Cancellation,
+        link: BrokerLink,
+        watch: JobWatch,
+        settings: IngressSection,
+        limits: JobLimits,
+    ) -> None:
+        self._answers = answers
+        self._rows = rows
+        self._catalog = catalog
+        self._cancellation = cancellation
+        self._link = link
+        self._watch = watch
+        self._settings = settings
+        self._limits = limits
+
+    async def submit(self, request: Request) -> Response:
+        """Accept a job."""
+        body = await read_body(
+            request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
+        )
+        now = datetime.now(UTC)
+        submission = read_submission(body, self._limits, now)
+        try:
+            self._catalog.resolve(submission.inference.model)
+        except ModelNotFoundError as error:
+            error.param = "input.model"
+            raise
+        return await self._answers.accept(submission, request, now)
+
+    async def get(self, request: Request) -> Response:
+        """Show a job, after its end where the caller waits for that."""
+        job = await self._answers.waited(request, self._job_id(request), _wait_s(request))
+        context_of(request.scope).tell_job(job.id, job.lane)
+        return json_answer(self._answers.render(job))
+
+    async def result(self, request: Request) -> Response:
+        """Answer as the synchronous route would have."""
+        job = await self._answers.waited(request, self._job_id(request), _wait_s(request))
+        context_of(request.scope).tell_job(job.id, job.lane)
+        return await self._answers.result(principal_of(request).tenant_id, job.id)
+
+    async def list(self, request: Request) -> Response:
+        """Show one page of jobs."""
+        wanted = read_filter(dict(request.query_params))
+        jobs, has_more = await self._rows.page(principal_of(request).tenant_id, wanted)
+        ids = [public_id(PREFIX, job.id) for job in jobs]
+        page = {
+            "object": "list",
+            "data": [self._answers.render(job) for job in jobs],
+            "first_id": ids[0] if ids else None,
+            "last_id": ids[-1] if ids else None,
+            "has_more": has_more,
+        }
+        return json_answer(page)
+
+    async def cancel(self, request: Request) -> Response:
+        """End a job as cancelled, and tell the worker that may have it."""
+        tenant_id, job_id = principal_of(request).tenant_id, self._job_id(request)
+        job, ended = await self._rows.cancel(tenant_id, job_id)
+        context_of(request.scope).tell_job(job.id, job.lane)
+        if not ended:
+            raise JobFinalError(f"The job is {job.status} already.")
+        self._watch.changed([job_id])
+        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
+        await self._announce(job_id)
+        return json_answer(self._answers.render(job))
+
+    async def _announce(self, job_id: UUID) -> None:
+        """Wake those who wait on another ingress; without the broker they look again by themselves."""
+        try:
+            await self._link.broadcast(JobsChanged(job_ids=(job_id,)))
+        except PenstockError:
+            return
+
+    def _job_id(self, request: Request) -> UUID:
+        return parse_public_id(PREFIX, request.path_params["job_id"])
+
+
+def _wait_s(request: Request) -> float:
+    text = request.query_params.get("wait")
+    if text is None:
+        return 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UnprocessableRequestError("'wait' must be a number of seconds from 0.", param="wait")
+    return seconds

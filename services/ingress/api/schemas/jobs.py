@@ -1,0 +1,99 @@
+"""Shapes of background jobs."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.ingress.api.schemas.common import ErrorDetail
+from shared.contracts.jobs import JobStatus, Lane, Operation
+
+
+class JobSubmission(BaseModel):
+    """Body of ``POST /v1/jobs``."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "operation": "chat",
+                    "input": {
+                        "model": "simulator/echo",
+                        "messages": [{"role": "user", "content": "Hello!"}],
+                    },
+                    "lane": "batch",
+                    "deadline": 3600,
+                    "metadata": {"order": "4711"},
+                }
+            ]
+        },
+    )
+
+    operation: Operation
+    input: dict[str, Any] = Field(description="The body that the operation's own route takes.")
+    lane: Lane | None = Field(
+        default=None, description="By default what `input.service_tier` says, or standard."
+    )
+    deadline: float | str | None = Field(
+        default=None, description="Seconds from now, or ISO 8601 with an offset; then the job expires."
+    )
+    metadata: dict[str, Any] | None = Field(default=None, description="Yours; at most 16 KiB of JSON.")
+    max_attempts: int | None = Field(default=None, ge=1, description="Tries in all.")
+
+
+class JobUsage(BaseModel):
+    """What a job consumed, all attempts together."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    total_tokens: int
+    cost_microusd: int | None = Field(description="Millionths of a US dollar; null where no price is known.")
+
+
+class JobUrls(BaseModel):
+    """Where to go on."""
+
+    self: str
+    result: str
+    events: str
+    cancel: str
+
+
+class JobObject(BaseModel):
+    """A job. Times are Unix seconds."""
+
+    id: str = Field(examples=["job_0198c1f2a5b47c3d8e9f001122334455"])
+    object: Literal["job"] = "job"
+    status: JobStatus
+    operation: Operation
+    model: str
+    lane: Lane
+    background: bool = Field(description="False for the record of a synchronous call.")
+    stream: bool
+    created_at: int
+    deadline_at: int
+    started_at: int | None
+    finished_at: int | None
+    attempt: int
+    max_attempts: int
+    ambiguous_attempts: int = Field(
+        description="Attempts that may have reached the provider without our knowing."
+    )
+    provider: str | None
+    provider_model: str | None
+    metadata: dict[str, Any]
+    usage: JobUsage | None = Field(description="Null until the job has its end.")
+    error: ErrorDetail | None
+    last_event: int = Field(description="Sequence of the newest event.")
+    urls: JobUrls
+
+
+class JobList(BaseModel):
+    """One page of jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[JobObject]
+    first_id: str | None
+    last_id: str | None = Field(description="The next page's `after`.")
+    has_more: bool

@@ -1,0 +1,104 @@
+"""A job as the API shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.ids import public_id
+from shared.contracts.jobs import Failure, JobStatus
+from shared.http.errors import openai_error_of_failure
+
+PREFIX = "job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One row, without its bodies."""
+
+    id: UUID
+    status: JobStatus
+    operation: str
+    lane: str
+    model: str
+    background: bool
+    stream: bool
+    metadata: Mapping[str, Any]
+    failure: Failure | None
+    created_at: datetime
+    deadline_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempt: int = 1
+    max_attempts: int = 1
+    ambiguous_attempts: int = 0
+    provider: str | None = None
+    provider_model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_microusd: int | None = None
+    last_event: int = 0
+
+    def render(self, base_url: str) -> dict[str, Any]:
+        """Spell the job object; times are Unix seconds, as in the OpenAI API.
+
+        Args:
+            base_url: What comes before ``/v1``; empty for paths that are relative to the server.
+        """
+        return {
+            "id": public_id(PREFIX, self.id),
+            "object": "job",
+            "status": self.status,
+            "operation": self.operation,
+            "model": self.model,
+            "lane": self.lane,
+            "background": self.background,
+            "stream": self.stream,
+            "created_at": _seconds(self.created_at),
+            "deadline_at": _seconds(self.deadline_at),
+            "started_at": _seconds(self.started_at),
+            "finished_at": _seconds(self.finished_at),
+            "attempt": self.attempt,
+            "max_attempts": self.max_attempts,
+            "ambiguous_attempts": self.ambiguous_attempts,
+            "provider": self.provider,
+            "provider_model": self.provider_model,
+            "metadata": self.metadata,
+            "usage": self._usage(),
+            "error": None if self.failure is None else openai_error_of_failure(self.failure)["error"],
+            "last_event": self.last_event,
+            "urls": urls(self.id, base_url),
+        }
+
+    def _usage(self) -> dict[str, int | None] | None:
+        if not self.status.final:
+            return None
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+            "total_tokens": self.input_tokens + self.output_tokens,
+            "cost_microusd": self.cost_microusd,
+        }
+
+
+def job_path(job_id: UUID) -> str:
+    """Path of a job."""
+    return f"/v1/jobs/{public_id(PREFIX, job_id)}"
+
+
+def urls(job_id: UUID, base_url: str) -> dict[str, str]:
+    """Where to go on from a job."""
+    here = base_url + job_path(job_id)
+    return {
+        "self": here,
+        "result": f"{here}/result",
+        "events": f"{here}/events",
+        "cancel": f"{here}/cancel",
+    }
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())

@@ -1,0 +1,119 @@
+"""Which jobs ``GET /v1/jobs`` lists."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.ingress.domain.checks import storable
+from services.ingress.domain.job import PREFIX
+from shared.contracts.ids import first_id_at, parse_public_id
+from shared.contracts.jobs import JobStatus, Operation
+from shared.errors import NotFoundError, UnprocessableRequestError
+
+MAX_LIMIT = 100
+DEFAULT_LIMIT = 20
+_KNOWN = {"limit", "after", "status", "operation", "model", "background", "created_after", "created_before"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """One page's conditions; jobs come newest first."""
+
+    limit: int = DEFAULT_LIMIT
+    before: UUID | None = None
+    """Only older jobs than this one."""
+    since: UUID | None = None
+    """Only this id or later ones."""
+    statuses: tuple[str, ...] | None = None
+    operation: str | None = None
+    model: str | None = None
+    background: bool | None = None
+
+
+def read_filter(query: dict[str, str]) -> JobFilter:
+    """Read the query of ``GET /v1/jobs``.
+
+    Raises:
+        UnprocessableRequestError: With the parameter at fault.
+    """
+    for name in query:
+        if name not in _KNOWN:
+            raise UnprocessableRequestError(f"Unknown query parameter: {name[:80]!r}.", param=name[:80])
+
+    def read(name: str, reader: Callable[[str], object]) -> object:
+        return reader(query[name]) if name in query else None
+
+    before = [bound for bound in (read("after", _after), read("created_before", _created_before)) if bound]
+    limit = read("limit", _limit)
+    return JobFilter(
+        limit=limit if isinstance(limit, int) else DEFAULT_LIMIT,
+        before=min(bound for bound in before if isinstance(bound, UUID)) if before else None,
+        since=_created_after(query["created_after"]) if "created_after" in query else None,
+        statuses=_statuses(query["status"]) if "status" in query else None,
+        operation=_operation(query["operation"]) if "operation" in query else None,
+        model=storable(query["model"], "model") if "model" in query else None,
+        background=_boolean(query["background"]) if "background" in query else None,
+    )
+
+
+def _limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise UnprocessableRequestError(f"'limit' must be from 1 to {MAX_LIMIT}.", param="limit")
+
+
+def _after(text: str) -> UUID:
+    try:
+        return parse_public_id(PREFIX, text)
+    except NotFoundError:
+        raise UnprocessableRequestError("'after' must be the id of a job.", param="after") from None
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(JobStatus(word.strip()).value for word in text.split(","))
+    except ValueError:
+        allowed = ", ".join(JobStatus)
+        raise UnprocessableRequestError(
+            f"'status' must be one or more of {allowed}, with commas between.", param="status"
+        ) from None
+
+
+def _operation(text: str) -> str:
+    try:
+        return Operation(text).value
+    except ValueError:
+        raise UnprocessableRequestError(
+            f"'operation' must be one of {', '.join(Operation)}.", param="operation"
+        ) from None
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise UnprocessableRequestError("'background' must be 'true' or 'false'.", param="background")
+    return text == "true"
+
+
+def _created_after(text: str) -> UUID:
+    return first_id_at(_moment(text, "created_after"))
+
+
+def _created_before(text: str) -> UUID:
+    return first_id_at(_moment(text, "created_before"))
+
+
+def _moment(text: str, param: str) -> datetime:
+    """Read Unix seconds or ISO 8601 with an offset; years from 1970 on."""
+    try:
+        if text.isascii() and text.isdigit():
+            return datetime.fromtimestamp(int(text), UTC)
+        # In a query a plus sign means a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        if moment.tzinfo is not None and moment.timestamp() >= 0:
+            return moment
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise UnprocessableRequestError(
+        f"'{param}' must be Unix seconds, or an ISO 8601 time with its offset.", param=param
+    )
