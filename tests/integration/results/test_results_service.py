@@ -12,6 +12,7 @@ from services.results.settings import ResultsSettings
 from shared.contracts.base import Contract
 from shared.contracts.ids import first_id_at, new_id
 from shared.contracts.jobs import JobsChanged
+from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
 from shared.messaging.topology import (
     RESULTS_DELTA,
@@ -71,6 +72,16 @@ async def test_a_job_is_recorded_and_its_change_broadcast(
     await heard.until(lambda messages: any(message.type == JobsChanged.message_type for message in messages))
     assert job.id in JobsChanged.decode(heard.messages[0].body).job_ids
     assert await service.report() == (True, {"postgres": "ok", "broker": "ok"})
+
+
+async def test_more_changes_than_fit_into_a_broadcast_are_all_announced(broker: Broker) -> None:
+    heard = Collector()
+    await broker.listen(heard.hear)
+    ids = [new_id() for _ in range(401)]
+    await announce_changes(broker, ids)
+    await heard.until(lambda messages: len(messages) == 3)
+    announced = [one for message in heard.messages for one in JobsChanged.decode(message.body).job_ids]
+    assert announced == ids
 
 
 async def test_a_message_that_cannot_be_used_is_dead_lettered_and_stops_nothing(
