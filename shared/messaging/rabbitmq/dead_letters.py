@@ -1,0 +1,119 @@
+"""Dead letters: messages on ``<queue>.dead`` with a reason in their headers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from shared.messaging.broker import DeadLetter
+from shared.messaging.rabbitmq.channel import passing_channel
+from shared.messaging.rabbitmq.declarations import dead_queue
+from shared.messaging.rabbitmq.delivery import now_ms
+from shared.messaging.rabbitmq.link import Link
+from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
+from shared.messaging.rabbitmq.wire import (
+    DEAD_LETTER_ID,
+    DIED_AT,
+    REASON,
+    Standing,
+    moment,
+    queued_properties,
+    raw_headers,
+    read_message,
+    read_standing,
+)
+
+TIMEOUT_S = 60.0
+"""A whole queue may have to be read: a millisecond or two for each dead letter."""
+
+
+class DeadLetters:
+    """Lists, replays and discards.
+
+    Whoever looks holds what it has seen until it is done, so two looks at a time would each see a part:
+    in one process they take turns; one in another process may see fewer for that moment. None is ever
+    replayed or discarded twice.
+    """
+
+    def __init__(self, link: Link, publisher: Publisher) -> None:
+        self._link = link
+        self._publisher = publisher
+        self._turn = asyncio.Lock()
+
+    async def list(self, queue: str, *, limit: int) -> Sequence[DeadLetter]:
+        """List the oldest, without removing them."""
+        letters: list[DeadLetter] = []
+        async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
+            async for raw in _held(channel, dead_queue(queue)):
+                letters.append(_read(raw, queue))
+                if len(letters) >= limit:
+                    break
+            await _give_back(channel)
+        return letters
+
+    async def replay(self, queue: str, ids: Collection[str]) -> int:
+        """Put some back on their queue with ``attempt`` at 1 and no expiry: somebody wants them done."""
+        replayed = 0
+        async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
+            async for raw in _chosen(channel, dead_queue(queue), ids):
+                letter = _read(raw, queue)
+                properties = queued_properties(
+                    letter.message, Standing(published_at_ms=now_ms()), now_ms=now_ms()
+                )
+                properties.expiration = None
+                await self._publisher.publish(DEFAULT_EXCHANGE, queue, letter.message.body, properties)
+                await channel.basic_ack(raw.delivery_tag or 0)
+                replayed += 1
+            await _give_back(channel)
+        return replayed
+
+    async def discard(self, queue: str, ids: Collection[str]) -> int:
+        """Delete some for good."""
+        discarded = 0
+        async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
+            async for raw in _chosen(channel, dead_queue(queue), ids):
+                await channel.basic_ack(raw.delivery_tag or 0)
+                discarded += 1
+            await _give_back(channel)
+        return discarded
+
+
+async def _held(channel: AbstractChannel, queue: str) -> AsyncIterator[DeliveredMessage]:
+    while True:
+        raw = await channel.basic_get(queue)
+        if raw.delivery_tag is None:
+            return
+        yield raw
+
+
+async def _chosen(
+    channel: AbstractChannel, queue: str, ids: Collection[str]
+) -> AsyncIterator[DeliveredMessage]:
+    missing = set(ids)
+    if not missing:
+        return
+    async for raw in _held(channel, queue):
+        identifier = raw_headers(raw).get(DEAD_LETTER_ID)
+        if identifier in missing:
+            missing.discard(identifier)
+            yield raw
+            if not missing:
+                return
+
+
+async def _give_back(channel: AbstractChannel) -> None:
+    """Put back everything that this channel holds, before anybody else looks."""
+    await channel.basic_nack(0, multiple=True, requeue=True)
+    await channel.basic_qos(prefetch_count=1)  # its answer comes after the nack was handled
+
+
+def _read(raw: DeliveredMessage, queue: str) -> DeadLetter:
+    headers = raw_headers(raw)
+    return DeadLetter(
+        id=headers.get(DEAD_LETTER_ID, ""),
+        queue=queue,
+        message=read_message(raw),
+        reason=headers.get(REASON, ""),
+        attempt=read_standing(raw, now_ms=now_ms()).attempt,
+        died_at=moment(headers.get(DIED_AT, 0)),
+    )

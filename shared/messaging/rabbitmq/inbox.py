@@ -1,0 +1,75 @@
+"""Private queues of one process: its inboxes, and its ear for broadcasts."""
+
+import asyncio
+from collections.abc import Callable
+from uuid import uuid4
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from shared.messaging.broker import OnMessage
+from shared.messaging.rabbitmq.channel import KeptChannel
+from shared.messaging.rabbitmq.declarations import CONTROL_EXCHANGE
+from shared.messaging.rabbitmq.link import Link
+from shared.messaging.rabbitmq.wire import read_message
+
+
+class PrivateQueue:
+    """An exclusive queue that keeps its name over reconnects, consumed without acknowledgements.
+
+    Args:
+        link: The connection that owns the queue: it vanishes with it.
+        kind: Part of the queue's name.
+        on_message: Gets each message.
+        on_lost: Called when the connection broke, and messages may have been lost.
+        exchange: Fanout exchange to bind to, or None for a queue that is addressed by its name.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        kind: str,
+        on_message: OnMessage,
+        *,
+        on_lost: Callable[[], None] | None = None,
+        exchange: str | None = None,
+    ) -> None:
+        self.address = f"penstock.{kind}.{uuid4().hex}"
+        self._on_message = on_message
+        self._exchange = exchange
+        self._kept = KeptChannel(link, self._prepare, on_lost=on_lost)
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin to listen."""
+        self._kept.start(tasks)
+
+    async def ready(self, patience_s: float) -> None:
+        """Wait until it listens; raises BrokerUnavailableError after ``patience_s`` seconds."""
+        await self._kept.ready(patience_s)
+
+    async def first_ready(self) -> None:
+        """Wait until it listens, without end."""
+        await self._kept.first_ready()
+
+    async def close(self) -> None:
+        """Drop the queue."""
+        await self._kept.close()
+
+    async def _prepare(self, channel: AbstractChannel) -> None:
+        await channel.queue_declare(self.address, exclusive=True, auto_delete=True)
+        if self._exchange is not None:
+            await channel.exchange_declare(self._exchange, exchange_type="fanout", durable=True)
+            await channel.queue_bind(self.address, self._exchange)
+        await channel.basic_consume(self.address, self._arrived, no_ack=True)
+
+    async def _arrived(self, raw: DeliveredMessage) -> None:
+        self._on_message(read_message(raw))
+
+
+def ear(link: Link, on_message: OnMessage) -> PrivateQueue:
+    """Listen to every broadcast."""
+    return PrivateQueue(link, "control", on_message, exchange=CONTROL_EXCHANGE)
+
+
+def inbox(link: Link, on_reply: OnMessage, on_lost: Callable[[], None]) -> PrivateQueue:
+    """Open an address for replies."""
+    return PrivateQueue(link, "inbox", on_reply, on_lost=on_lost)

@@ -1,0 +1,94 @@
+"""A connection that comes back by itself, for as long as its process lives."""
+
+import asyncio
+from urllib.parse import quote
+
+import aiormq
+import structlog
+
+from shared.errors import BrokerUnavailableError
+from shared.messaging.rabbitmq.failures import bounded
+
+_log = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 10
+CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 3.0
+FIRST_DELAY_S = 0.05
+LONGEST_DELAY_S = 1.0
+
+
+class _Connection(aiormq.Connection):
+    """Lets more frames wait for the writer than the default 10, so that publishers rarely wait."""
+
+    FRAME_BUFFER_SIZE = 1000
+
+
+class Link:
+    """One connection to the broker, opened again whenever it is lost."""
+
+    def __init__(self, url: str, name: str) -> None:
+        separator = "&" if "?" in url else "?"
+        self._url = f"{url}{separator}heartbeat={HEARTBEAT_S}&name={quote(name)}"
+        self._name = name
+        self._connection: aiormq.abc.AbstractConnection | None = None
+        self._up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the connection; ends by cancellation only."""
+        delay_s = FIRST_DELAY_S
+        while True:
+            connection = _Connection(self._url)
+            try:
+                async with bounded(CONNECT_TIMEOUT_S):
+                    await connection.connect()
+            except BrokerUnavailableError as error:
+                _log.warning("broker not reached", connection=self._name, reason=error.message)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+                continue
+            delay_s = FIRST_DELAY_S
+            self._connection = connection
+            self._up.set()
+            await asyncio.wait([connection.closing])
+            self._up.clear()
+            self._connection = None
+            _log.warning("broker connection lost", connection=self._name)
+
+    async def connected(self) -> aiormq.abc.AbstractConnection:
+        """Wait for the connection."""
+        while self._connection is None:
+            await self._up.wait()
+        return self._connection
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a connection now, as far as anybody knows."""
+        return self._connection is not None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker reads nothing from this connection: it is short of memory or of disk."""
+        if self._connection is None:
+            return False
+        # ready() suspends exactly while the connection is blocked; nothing else tells.
+        ready = self._connection.ready()
+        try:
+            ready.send(None)
+        except StopIteration:
+            return False
+        finally:
+            ready.close()
+        return True
+
+    async def close(self) -> None:
+        """Disconnect; what was written before is flushed."""
+        connection, self._connection = self._connection, None
+        self._up.clear()
+        if connection is None:
+            return
+        try:
+            async with bounded(CLOSE_TIMEOUT_S):
+                await connection.close()
+        except BrokerUnavailableError as error:
+            _log.info("broker connection not closed in order", connection=self._name, reason=error.message)

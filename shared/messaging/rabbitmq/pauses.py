@@ -1,0 +1,35 @@
+"""Paused queues: an empty durable queue beside a queue is the flag, so that no other store is needed."""
+
+import aiormq
+
+from shared.messaging.rabbitmq.channel import passing_channel
+from shared.messaging.rabbitmq.declarations import declare_pause_flag, pause_flag
+from shared.messaging.rabbitmq.link import Link
+
+TIMEOUT_S = 5.0
+
+
+class Pauses:
+    """Reads and writes the flags."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def paused(self, queue: str) -> bool:
+        """Look for the flag."""
+        async with passing_channel(self._link, TIMEOUT_S) as channel:
+            try:
+                await channel.queue_declare(pause_flag(queue), passive=True)
+            except aiormq.ChannelNotFoundEntity:
+                return False
+            return True
+
+    async def set(self, queue: str) -> None:
+        """Raise the flag; raised already is fine."""
+        async with passing_channel(self._link, TIMEOUT_S) as channel:
+            await declare_pause_flag(channel, queue)
+
+    async def clear(self, queue: str) -> None:
+        """Lower the flag; lowered already is fine."""
+        async with passing_channel(self._link, TIMEOUT_S) as channel:
+            await channel.queue_delete(pause_flag(queue))

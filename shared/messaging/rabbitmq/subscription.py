@@ -1,0 +1,134 @@
+"""A running consumption of one queue."""
+
+import asyncio
+
+import structlog
+from aiormq import spec
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from shared.errors import BrokerUnavailableError, PenstockError
+from shared.messaging.broker import OnDelivery, Settlement
+from shared.messaging.rabbitmq.channel import KeptChannel
+from shared.messaging.rabbitmq.declarations import declare_queue
+from shared.messaging.rabbitmq.delivery import RabbitDelivery, now_ms
+from shared.messaging.rabbitmq.failures import bounded
+from shared.messaging.rabbitmq.link import Link
+from shared.messaging.rabbitmq.pauses import Pauses
+from shared.messaging.rabbitmq.publisher import Publisher
+from shared.messaging.rabbitmq.wire import EXPIRES_AT, raw_headers
+from shared.messaging.topology import Queue
+
+_log = structlog.get_logger(__name__)
+
+_CHANGE_TIMEOUT_S = 5.0
+
+
+class RabbitSubscription:
+    """Consumes on a channel of its own; follows reconnects and pauses.
+
+    Args:
+        queue: What to consume.
+        prefetch: Most unsettled deliveries at a time.
+        on_delivery: Gets each one.
+        link: The connection.
+        publisher: For copies with a raised count of attempts.
+        pauses: Tells whether the queue is paused.
+        tasks: Where background work of this subscription runs.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        prefetch: int,
+        on_delivery: OnDelivery,
+        link: Link,
+        publisher: Publisher,
+        pauses: Pauses,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.queue = queue
+        self._prefetch = prefetch
+        self._on_delivery = on_delivery
+        self._link = link
+        self._publisher = publisher
+        self._pauses = pauses
+        self._tasks = tasks
+        self._kept = KeptChannel(link, self._prepare)
+        self._consumer_tag: str | None = None
+        self._changing = asyncio.Lock()
+        self._stopped = False
+
+    async def start(self, patience_s: float) -> None:
+        """Begin; returns when it consumes, or after ``patience_s`` with the rest left to the background."""
+        self._kept.start(self._tasks)
+        try:
+            await self._kept.ready(patience_s)
+        except BrokerUnavailableError as error:
+            _log.warning("subscription waits", queue=self.queue.name, reason=error.message)
+
+    async def stop(self) -> None:
+        """Take no further deliveries; the channel stays, so that those in hand can be settled."""
+        self._stopped = True
+        self._kept.forget()
+        await self.follow()
+
+    async def close(self) -> None:
+        """Stop, and give back everything that is not settled."""
+        self._stopped = True
+        await self._kept.close()
+
+    async def follow(self) -> None:
+        """Consume, or not, as the state of the queue and of this subscription demand."""
+        channel = self._kept.current
+        if channel is None:
+            return
+        try:
+            async with bounded(_CHANGE_TIMEOUT_S):
+                await self._apply(channel)
+        except BrokerUnavailableError as error:
+            _log.warning("subscription not changed", queue=self.queue.name, reason=error.message)
+
+    async def _prepare(self, channel: AbstractChannel) -> None:
+        self._consumer_tag = None
+        channel.on_consumer_cancel_callbacks.add(self._cancelled_by_broker)
+        await declare_queue(channel, self.queue)
+        await channel.basic_qos(prefetch_count=self._prefetch)
+        await self._apply(channel)
+
+    async def _apply(self, channel: AbstractChannel) -> None:
+        async with self._changing:
+            wanted = not self._stopped and not await self._pauses.paused(self.queue.name)
+            if wanted and self._consumer_tag is None:
+                consuming = await channel.basic_consume(self.queue.name, self._arrived)
+                self._consumer_tag = consuming.consumer_tag
+            elif not wanted and self._consumer_tag is not None:
+                tag, self._consumer_tag = self._consumer_tag, None
+                await channel.basic_cancel(tag)
+
+    async def _cancelled_by_broker(self, _frame: spec.Basic.Cancel) -> None:
+        """Start over: the queue was deleted, or its leader moved."""
+        if self._kept.current is not None:
+            self._tasks.create_task(self._kept.current.close())
+
+    async def _arrived(self, raw: DeliveredMessage) -> None:
+        delivery = RabbitDelivery(raw, queue=self.queue.name, link=self._link, publisher=self._publisher)
+        expires_at_ms = raw_headers(raw).get(EXPIRES_AT)
+        if expires_at_ms is not None and expires_at_ms <= now_ms():
+            self._tasks.create_task(self._put_aside(delivery, Settlement.ACK))
+        elif raw.redelivered:
+            self._tasks.create_task(self._put_aside(delivery, Settlement.REQUEUE))
+        else:
+            self._on_delivery(delivery)
+
+    async def _put_aside(self, delivery: RabbitDelivery, settlement: Settlement) -> None:
+        """Settle what the consumer does not get to see.
+
+        What RabbitMQ marks as redelivered had a consumer that did not settle it; the copy that takes its
+        place has that counted. Expired messages end here when they expire between two heartbeats of the
+        queue.
+        """
+        try:
+            await delivery.settle(settlement)
+        except PenstockError as error:
+            _log.warning("delivery not put aside", queue=self.queue.name, reason=error.message)

@@ -1,0 +1,139 @@
+"""How a message is spelled in AMQP's properties and headers, and read back.
+
+Our headers begin with ``x-penstock-``; moments are integer milliseconds of Unix time, as AMQP's own
+``timestamp`` has whole seconds only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from aiormq import spec
+from aiormq.abc import DeliveredMessage
+
+from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
+
+PUBLISHED_AT = "x-penstock-published-at"
+EXPIRES_AT = "x-penstock-expires-at"
+ATTEMPT = "x-penstock-attempt"
+"""Which delivery to a consumer the next one is; absent means 1."""
+REDELIVERED = "x-penstock-redelivered"
+"""Present when an earlier consumer had the message."""
+DEAD_LETTER_ID = "x-penstock-dead-letter-id"
+REASON = "x-penstock-reason"
+DIED_AT = "x-penstock-died-at"
+
+PERSISTENT, TRANSIENT = 2, 1
+
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the broker knows about a queued message beside the message."""
+
+    published_at_ms: int
+    attempt: int = 1
+    redelivered: bool = False
+
+
+def milliseconds(moment: datetime) -> int:
+    """Spell a moment; rounded to the nearest millisecond."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment(value: int) -> datetime:
+    """Read what :func:`milliseconds` wrote."""
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def check_size(message: Message) -> None:
+    """Refuse a body that the port does not carry; a larger one could cost the whole channel.
+
+    Raises:
+        ValueError: It is over MAX_BODY_BYTES.
+    """
+    if len(message.body) > MAX_BODY_BYTES:
+        raise ValueError(
+            f"a message body has at most {MAX_BODY_BYTES} bytes, this {message.type} has {len(message.body)}"
+        )
+
+
+def transient_properties(message: Message) -> spec.Basic.Properties:
+    """Spell a reply or a broadcast."""
+    return spec.Basic.Properties(
+        headers=dict(message.headers) if message.headers else None,
+        delivery_mode=TRANSIENT,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        message_id="-",  # the client makes up a random one if there is none
+        message_type=message.type,
+    )
+
+
+def queued_properties(message: Message, standing: Standing, *, now_ms: int) -> spec.Basic.Properties:
+    """Spell a message for a queue."""
+    headers: dict[str, Any] = {**message.headers, PUBLISHED_AT: standing.published_at_ms}
+    expiration = None
+    if message.expires_at is not None:
+        expires_at_ms = headers[EXPIRES_AT] = milliseconds(message.expires_at)
+        # 1 where it is over already: 0 would mean "only if a consumer is ready".
+        expiration = str(max(1, expires_at_ms - now_ms))
+    if standing.attempt > 1:
+        headers[ATTEMPT] = standing.attempt
+    if standing.redelivered:
+        headers[REDELIVERED] = 1
+    return spec.Basic.Properties(
+        headers=headers,
+        delivery_mode=PERSISTENT,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        expiration=expiration,
+        message_id=str(next(_numbers)),  # unique in the process: finds the publish of a returned message
+        message_type=message.type,
+    )
+
+
+def dead_properties(
+    message: Message, standing: Standing, *, identifier: str, reason: str, died_at_ms: int
+) -> spec.Basic.Properties:
+    """Spell a dead letter: like a queued message, but it never expires."""
+    properties = queued_properties(message, standing, now_ms=died_at_ms)
+    properties.expiration = None
+    assert properties.headers is not None  # noqa: S101 - narrows the type
+    properties.headers.update({DEAD_LETTER_ID: identifier, REASON: reason, DIED_AT: died_at_ms})
+    return properties
+
+
+def raw_headers(raw: DeliveredMessage) -> Mapping[str, Any]:
+    """Return every header, the broker's too."""
+    return raw.header.properties.headers or {}
+
+
+def read_message(raw: DeliveredMessage) -> Message:
+    """Read a delivered message."""
+    properties = raw.header.properties
+    headers: Mapping[str, Any] = properties.headers or NO_HEADERS
+    expires_at_ms = headers.get(EXPIRES_AT)
+    return Message(
+        type=properties.message_type or "",
+        body=raw.body,
+        headers={key: value for key, value in headers.items() if not key.startswith("x-")}
+        if headers
+        else NO_HEADERS,
+        correlation_id=properties.correlation_id,
+        reply_to=properties.reply_to,
+        expires_at=None if expires_at_ms is None else moment(expires_at_ms),
+    )
+
+
+def read_standing(raw: DeliveredMessage, *, now_ms: int) -> Standing:
+    """Read what travels with a message; a foreign one counts as published now."""
+    headers = raw_headers(raw)
+    return Standing(
+        published_at_ms=headers.get(PUBLISHED_AT, now_ms),
+        attempt=headers.get(ATTEMPT, 1),
+        redelivered=REDELIVERED in headers,
+    )
