@@ -92,6 +92,14 @@ KNOWN_PROVIDERS = (
 )
 
 
+USUAL_VARIABLES = frozenset(
+    name
+    for known in KNOWN_PROVIDERS
+    for name in (*known.keys, *known.base_urls, *(name for group in known.needs for name in group))
+)
+"""Every variable in the table."""
+
+
 def known_defaults() -> dict[str, dict[str, str]]:
     """Say what is true of each known provider whoever switches it on."""
     return {

@@ -13,20 +13,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from shared.config.diagnosis import missing_addresses, problems_of, unknown_sections
+from shared.config.diagnosis import problems_of, provider_problems, unknown_sections
 from shared.config.effective import EffectiveValue, effective_values
-from shared.config.known_providers import known_defaults, usual_variables_layer
-from shared.config.layers import Layer, laid_over
+from shared.config.known_providers import USUAL_VARIABLES, known_defaults, usual_variables_layer
+from shared.config.layers import Layer, Tree, laid_over
 from shared.config.problems import ConfigurationError, Problem
-from shared.config.settings import ServiceSettings
+from shared.config.settings import ProcessSettings
 from shared.config.sources import environment_layer, secret_files, secrets_layer, yaml_layer
 from shared.config.unknown import unknown_variables
+from shared.config.variables import is_section, type_at
 
 __all__ = ["ConfigurationError", "EffectiveValue", "effective", "load_settings", "unknown_variables"]
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 CONFIG_DIR = "PENSTOCK_CONFIG_DIR"
 SECRETS_DIR = "PENSTOCK_SECRETS_DIR"
@@ -48,7 +49,7 @@ def load_settings(settings_type: type[S], *, service: str, environment: Mapping[
 
 
 def effective(
-    settings_type: type[ServiceSettings], service: str, *, environment: Mapping[str, str] | None = None
+    settings_type: type[ProcessSettings], service: str, *, environment: Mapping[str, str] | None = None
 ) -> list[EffectiveValue]:
     """List every setting of a service with its value, secrets masked, and the value's source.
 
@@ -64,8 +65,9 @@ def _load(settings_type: type[S], service: str, environment: Mapping[str, str] |
         merged = laid_over(reversed(_layers(settings_type, service, variables)))
     except ConfigurationError as error:
         raise ConfigurationError(error.problems, service=service) from error.__cause__
-    merged = laid_over([_defaults_of_providers(merged), merged])
-    problems = [*unknown_sections(settings_type, merged, service), *missing_addresses(merged)]
+    sections = Layer.of(_defaults_of_sections(settings_type, merged.tree), "default")
+    merged = laid_over([sections, _defaults_of_providers(merged), merged])
+    problems = [*unknown_sections(settings_type, merged, service), *provider_problems(merged)]
     try:
         settings = settings_type.model_validate(merged.tree)
     except ValidationError as error:
@@ -78,11 +80,8 @@ def _load(settings_type: type[S], service: str, environment: Mapping[str, str] |
 
 def _layers(settings_type: type[S], service: str, variables: Mapping[str, str]) -> list[Layer]:
     """Read every place, highest first."""
-    folder = Path(variables.get(CONFIG_DIR) or ".")
-    if not folder.is_dir():
-        fault, remedy = "is not a folder", f"Create it, or change {CONFIG_DIR}."
-        raise ConfigurationError([Problem(str(folder), fault, f"environment {CONFIG_DIR}", remedy)])
-    secrets = secret_files(Path(variables.get(SECRETS_DIR) or "/run/secrets"))
+    folder = _folder(variables, CONFIG_DIR, ".")
+    secrets = secret_files(_folder(variables, SECRETS_DIR, "/run/secrets"), usual=USUAL_VARIABLES)
     from_environment = environment_layer(settings_type, variables)
     from_secrets = secrets_layer(settings_type, secrets)
     shared = yaml_layer(settings_type, folder / "penstock.yaml", shown_as="penstock.yaml")
@@ -102,14 +101,42 @@ def _layers(settings_type: type[S], service: str, variables: Mapping[str, str]) 
     ]
 
 
+def _folder(variables: Mapping[str, str], variable: str, default: str) -> Path:
+    named = variables.get(variable)
+    folder = Path(named or default)
+    if named and not folder.is_dir():
+        remedy = f"Create it, or change {variable}."
+        raise ConfigurationError([Problem(named, "is not a folder", f"environment {variable}", remedy)])
+    return folder
+
+
 def _environment_name(known: Layer) -> str:
     """Decide whose file under ``environments/`` counts; that file itself has no say in it."""
-    name = str(known.tree.get("environment", ServiceSettings.model_fields["environment"].default))
+    name = str(known.tree.get("environment", ProcessSettings.model_fields["environment"].default))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         remedy = "Use letters, digits, dots, hyphens and underscores."
         source = known.source_of(("environment",)) or ""
         raise ConfigurationError([Problem("environment", "is not a usable name", source, remedy)])
     return name
+
+
+def _defaults_of_sections(declared: type[BaseModel], tree: Tree) -> Tree:
+    """Take the defaults of the sections that somebody set a part of.
+
+    A section's own default can say more than the defaults of its members, and setting one member must
+    not lose the others.
+    """
+    defaults: Tree = {}
+    for name, value in tree.items():
+        field, inner = declared.model_fields.get(name), type_at(declared, (name,))
+        if field is None or not isinstance(value, dict):
+            continue
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, BaseModel):
+            defaults[name] = default.model_dump()
+        elif is_section(inner):
+            defaults[name] = _defaults_of_sections(inner, value)
+    return defaults
 
 
 def _defaults_of_providers(merged: Layer) -> Layer:

@@ -15,6 +15,13 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _provider_and_model(target: str) -> str:
+    provider, _, model = target.partition("/")
+    if not (provider and model):
+        raise ValueError("must be provider/model, e.g. openai/gpt-4o-mini")
+    return target
+
+
 class ProviderSettings(BaseModel):
     """One provider, as ``penstock.yaml`` spells it under ``providers.<name>``."""
 
@@ -41,7 +48,7 @@ class ModelAlias(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    targets: tuple[str, ...] = Field(
+    targets: tuple[Annotated[str, AfterValidator(_provider_and_model)], ...] = Field(
         min_length=1, examples=[("openai/gpt-4o-mini", "groq/llama-3.1-8b-instant")]
     )
     """``provider/model`` each, tried in this order."""

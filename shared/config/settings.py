@@ -100,8 +100,8 @@ class TelemetrySettings(Section):
     sample_ratio: float = Field(default=1.0, ge=0, le=1)
 
 
-class ServiceSettings(BaseModel):
-    """What every service reads; making one reads nothing by itself, ``load_settings`` does.
+class ProcessSettings(BaseModel):
+    """What every process reads; making one reads nothing by itself, ``load_settings`` does.
 
     Unknown sections are ignored: the files that all services share may hold another service's.
     """
@@ -110,6 +110,16 @@ class ServiceSettings(BaseModel):
 
     environment: str = "local"
     data_dir: Path = Path(".penstock")
+    log: LogSettings = LogSettings()
+    admin: AdminSettings = AdminSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    shutdown_grace_s: float = Field(default=25.0, gt=0)
+    """How long SIGTERM lets work under way finish before it is handed back."""
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service that takes part in the flow of jobs reads."""
+
     secret_key: SecretStr = Field(min_length=32)
     """Pepper of the API keys' HMAC; at least 32 characters, the same for the whole fleet."""
     broker: BrokerSettings
@@ -117,11 +127,6 @@ class ServiceSettings(BaseModel):
     redis: RedisSettings
     mongo: MongoSettings | None = None
     objects: ObjectSettings
-    log: LogSettings = LogSettings()
-    admin: AdminSettings = AdminSettings()
-    telemetry: TelemetrySettings = TelemetrySettings()
-    shutdown_grace_s: float = Field(default=25.0, gt=0)
-    """How long SIGTERM lets work under way finish before it is handed back."""
     providers: dict[str, ProviderSettings] = {}
     """Providers by name, beside those that their usual environment variables switch on."""
     models: dict[str, ModelAlias] = {}

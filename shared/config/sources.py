@@ -1,6 +1,6 @@
 """The places that settings come from, each read into a layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,11 @@ from pydantic import BaseModel
 
 from shared.config.layers import Layer, Tree
 from shared.config.problems import ConfigurationError, Problem
-from shared.config.variables import is_group, is_section, path_of, type_at, value_of
+from shared.config.unique_keys import UniqueKeyLoader
+from shared.config.variables import PREFIX, is_group, is_section, path_of, type_at, value_of
 
-_LARGEST_SECRET_BYTES = 64 * 1024
+_LONGEST_SECRET = 64 * 1024
+_MAY_READ = "Let the user that runs the service read it, as UTF-8 text."
 
 
 def environment_layer(settings_type: type[BaseModel], environment: Mapping[str, str]) -> Layer:
@@ -26,8 +28,12 @@ def secrets_layer(settings_type: type[BaseModel], secrets: Mapping[str, tuple[st
     return _variables_layer(settings_type, secrets)
 
 
-def secret_files(folder: Path) -> dict[str, tuple[str, str]]:
+def secret_files(folder: Path, *, usual: Container[str]) -> dict[str, tuple[str, str]]:
     """Read Docker secrets: one file a variable, named like it in lower or upper case.
+
+    Args:
+        folder: Where they are; other files in it are left alone.
+        usual: Variables that count beside those of Penstock, e.g. ``OPENAI_API_KEY``.
 
     Returns:
         By variable name in upper case: the text without the newline at its end, and its source.
@@ -35,7 +41,15 @@ def secret_files(folder: Path) -> dict[str, tuple[str, str]]:
     Raises:
         ConfigurationError: A file cannot be read.
     """
-    return dict(_read_secrets(folder)) if folder.is_dir() else {}
+    found = {}
+    try:
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = file.name.upper()
+            if (name.startswith(PREFIX) or name in usual) and file.is_file():
+                found[name] = (_secret_text(file), f"secret file {file}")
+    except OSError as error:
+        raise _unusable(str(folder), f"cannot be read ({type(error).__name__})", _MAY_READ) from None
+    return found
 
 
 def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> Layer:
@@ -50,22 +64,22 @@ def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> 
         ConfigurationError: It exists and cannot be read, or is not a YAML mapping.
     """
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = yaml.load(file.read_text("utf-8"), Loader=UniqueKeyLoader)  # noqa: S506 - a safe loader
     except (FileNotFoundError, NotADirectoryError):
         return Layer()
     except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(shown_as, f"cannot be read ({type(error).__name__})", file) from error
+        raise _unusable(shown_as, f"cannot be read ({type(error).__name__})", _MAY_READ) from None
     except yaml.MarkedYAMLError as error:
         # Only the position: what the parser stumbled over can be a password.
         mark = error.problem_mark or error.context_mark
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise _unusable(shown_as, f"is not valid YAML{at}", file) from None
+        raise _unusable(shown_as, f"is not valid YAML{at}", _look_at(file)) from None
     except yaml.YAMLError:
-        raise _unusable(shown_as, "is not valid YAML", file) from None
+        raise _unusable(shown_as, "is not valid YAML", _look_at(file)) from None
     if content is None:
         return Layer()
     if not isinstance(content, dict):
-        raise _unusable(shown_as, "is not a mapping of settings", file)
+        raise _unusable(shown_as, "is not a mapping of settings", _look_at(file))
     return Layer.of(_spelt_out(settings_type, content), shown_as)
 
 
@@ -85,15 +99,15 @@ def _variables_layer(settings_type: type[BaseModel], variables: Mapping[str, tup
     return layer
 
 
-def _read_secrets(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+def _secret_text(file: Path) -> str:
     try:
-        for file in sorted(folder.iterdir()):
-            if file.is_file() and file.stat().st_size <= _LARGEST_SECRET_BYTES:
-                text = file.read_text("utf-8").rstrip("\r\n")
-                yield file.name.upper(), (text, f"secret file {file}")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(_LONGEST_SECRET + 1)
     except (OSError, UnicodeDecodeError) as error:
-        name = getattr(error, "filename", None) or str(folder)
-        raise _unusable(str(name), f"cannot be read as text ({type(error).__name__})", folder) from error
+        raise _unusable(str(file), f"cannot be read as text ({type(error).__name__})", _MAY_READ) from None
+    if len(text) > _LONGEST_SECRET:
+        raise _unusable(str(file), f"has more than {_LONGEST_SECRET} characters", "Is it the right file?")
+    return text.rstrip("\r\n")
 
 
 def _spelt_out(declared: Any, content: Mapping[Any, Any]) -> Tree:
@@ -111,6 +125,9 @@ def _spelt_out(declared: Any, content: Mapping[Any, Any]) -> Tree:
     return tree
 
 
-def _unusable(name: str, fault: str, where: Path) -> ConfigurationError:
-    remedy = f"Look at {where}; quote values that hold special characters."
+def _look_at(file: Path) -> str:
+    return f"Look at {file}; quote values that hold special characters."
+
+
+def _unusable(name: str, fault: str, remedy: str) -> ConfigurationError:
     return ConfigurationError([Problem(name, fault, "", remedy)])

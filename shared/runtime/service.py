@@ -22,13 +22,13 @@ import structlog
 import uvloop
 
 from shared.config.loader import ConfigurationError, load_settings
-from shared.config.settings import ServiceSettings
+from shared.config.settings import ProcessSettings
 from shared.observability.logs import configure_logs
 from shared.observability.tracing import configure_tracing
 from shared.runtime.admin import admin_server
 from shared.runtime.health import Health
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 Running = Callable[[S], AbstractAsyncContextManager[Health]]
 
 EXIT_CONFIGURATION = 78

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from shared.config.loader import ConfigurationError, load_settings, unknown_variables
-from shared.config.settings import ServiceSettings
+from shared.config.settings import ProcessSettings, ServiceSettings
 
 CANARY = "s3cret-canary"
 
@@ -33,6 +33,13 @@ def test_a_misspelt_variable_is_recognised_when_its_setting_is_missing(machine):
     machine.environment["PENSTOCK_BROKR__URL"] = machine.environment.pop("PENSTOCK_BROKER__URL")
     [(_, _, text)] = problem_with(machine)
     assert "PENSTOCK_BROKR__URL is set: is it misspelt?" in text
+
+
+def test_a_variable_that_means_something_is_not_called_misspelt(machine):
+    machine.environment["PENSTOCK_REDIS__TIMEOUT_S"] = "1"
+    del machine.environment["PENSTOCK_REDIS__URL"]
+    [(_, _, text)] = problem_with(machine)
+    assert "misspelt" not in text
 
 
 @pytest.mark.parametrize(
@@ -72,8 +79,12 @@ def test_an_unknown_key_in_a_section_is_refused_with_what_was_meant(machine):
 
 
 def test_another_services_section_is_fine_in_the_shared_file_only(machine):
-    machine.yaml("penstock.yaml", {"uploads": {"size": 1}})
+    class FleetSettings(ProcessSettings):
+        workers: int = 1
+
+    machine.yaml("penstock.yaml", {"uploads": {"size": 1}, "worker": {"queues": []}})
     load_settings(ServiceSettings, service="worker", environment=machine.environment)
+    load_settings(FleetSettings, service="fleet", environment=machine.environment)
 
     machine.yaml("penstock.d/services/worker.yaml", {"gadgets": {"size": 1}})
     [(field, source, _)] = problem_with(machine)
@@ -98,6 +109,36 @@ def test_yaml_that_does_not_parse_is_named_without_quoting_it(machine, text):
     assert field == "penstock.yaml"
 
 
+def test_a_name_that_is_written_twice_in_yaml_is_an_error(machine):
+    machine.yaml("penstock.yaml", "log:\n  level: info\nredis: {}\nlog:\n  level: debug\n")
+    [(field, _, text)] = problem_with(machine)
+    assert field == "penstock.yaml"
+    assert "line 4" in text
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "-x", "a b"])
+def test_a_providers_name_must_leave_the_models_alone(machine, name):
+    machine.yaml("penstock.yaml", {"providers": {name: {"base_url": "http://x/v1"}}})
+    [(field, source, _)] = problem_with(machine)
+    assert (field, source) == (f"providers.{name}", "penstock.yaml")
+
+
+def test_an_alias_leads_to_models_of_providers(machine):
+    machine.yaml("penstock.yaml", {"models": {"fast": {"targets": ["openai/x", "gpt-4o"]}}})
+    [(field, source, text)] = problem_with(machine)
+    assert (field, source) == ("models.fast.targets.1", "penstock.yaml")
+    assert "must be provider/model" in text
+
+
+def test_the_address_of_a_provider_is_a_url(machine):
+    machine.environment["PENSTOCK_PROVIDERS__MINE__BASE_URL"] = f"user:{CANARY}@host"
+    [(field, source, _)] = problem_with(machine)
+    assert (field, source) == (
+        "providers.mine.base_url",
+        "environment PENSTOCK_PROVIDERS__MINE__BASE_URL",
+    )
+
+
 def test_the_position_of_a_yaml_mistake_is_told(machine):
     machine.yaml("penstock.yaml", "log:\n  level: info\n bad: [\n")
     assert "line 3" in problem_with(machine)[0][2]
@@ -109,10 +150,11 @@ def test_a_section_that_is_a_word_is_a_wrong_type(machine):
     assert (field, source) == ("log", "penstock.yaml")
 
 
-def test_a_configuration_folder_that_is_not_there_is_an_error(machine):
-    machine.environment["PENSTOCK_CONFIG_DIR"] = str(machine.folder / "elsewhere")
+@pytest.mark.parametrize("variable", ["PENSTOCK_CONFIG_DIR", "PENSTOCK_SECRETS_DIR"])
+def test_a_folder_that_is_named_and_not_there_is_an_error(machine, variable):
+    machine.environment[variable] = str(machine.folder / "elsewhere")
     [(_, source, text)] = problem_with(machine)
-    assert source == "environment PENSTOCK_CONFIG_DIR"
+    assert source == f"environment {variable}"
     assert "elsewhere" in text
 
 
@@ -130,6 +172,18 @@ def test_a_secret_that_is_not_text_is_an_error(machine):
     (machine.secrets / "penstock_redis__url").write_bytes(b"\xff\xfe\xfd")
     [(_, _, text)] = problem_with(machine)
     assert "cannot be read" in text
+
+
+def test_a_secret_that_is_too_long_is_an_error_and_not_ignored(machine):
+    machine.secret("penstock_redis__url", "redis://" + "x" * 100_000)
+    [(field, _, _)] = problem_with(machine)
+    assert field.endswith("penstock_redis__url")
+
+
+def test_secrets_of_others_in_the_folder_are_left_alone(machine):
+    (machine.secrets / "tls.p12").write_bytes(b"\xff\xfe\xfd")
+    (machine.secrets / "penstock_folder").mkdir()
+    load_settings(ServiceSettings, service="worker", environment=machine.environment)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

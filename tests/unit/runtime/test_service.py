@@ -1,0 +1,67 @@
+"""A service as the process that an operator starts and stops."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from contextlib import asynccontextmanager
+import structlog
+from shared.config.settings import ServiceSettings
+from shared.runtime.health import Health
+from shared.runtime.service import main
+
+@asynccontextmanager
+async def running(settings):
+    %s
+    yield Health()
+    structlog.get_logger().info("handed back")
+
+main("demo", ServiceSettings, running)
+"""
+ENVIRONMENT = {
+    "PENSTOCK_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+    "PENSTOCK_BROKER__URL": "amqp://broker",
+    "PENSTOCK_POSTGRES__URL": "postgresql://db",
+    "PENSTOCK_REDIS__URL": "redis://redis",
+    "PENSTOCK_OBJECTS__URL": "memory:///",
+}
+
+
+def started(tmp_path, start="pass", **environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM % start],
+        env=ENVIRONMENT | {"PENSTOCK_CONFIG_DIR": str(tmp_path)} | environment,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_service_in_order(tmp_path, number):
+    with started(tmp_path) as process:
+        ready = json.loads(process.stderr.readline())
+        process.send_signal(number)
+        events = [json.loads(line)["event"] for line in process.stderr]
+        assert process.wait(10) == 0
+    assert (ready["event"], ready["service"]) == ("ready", "demo")
+    assert ready["admin_port"] > 0
+    assert events == ["stopping", "handed back", "stopped"]
+
+
+def test_a_configuration_that_cannot_work_ends_with_its_own_code(tmp_path):
+    with started(tmp_path, PENSTOCK_BROKER__URL="http://u:canary@broker") as process:
+        text = process.stderr.read().decode()
+        assert process.wait(10) == 78
+    assert "broker.url: must be a URL that begins with one of amqp" in text
+    assert "canary" not in text
+    assert "Traceback" not in text
+
+
+def test_a_failure_at_the_start_is_one_line_and_another_code(tmp_path):
+    with started(tmp_path, start="raise RuntimeError('boom')") as process:
+        [line] = [json.loads(line) for line in process.stderr]
+        assert process.wait(10) == 1
+    assert (line["event"], line["error"]) == ("crashed", "RuntimeError: boom")
