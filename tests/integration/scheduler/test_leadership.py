@@ -1,5 +1,9 @@
 """One scheduler leads; when it dies another one does."""
 
+import asyncio
+import sys
+from pathlib import Path
+
 import asyncpg
 import pytest
 
@@ -113,3 +117,39 @@ async def test_a_leader_that_stops_hands_over_at_once(
     async with running(settings):
         await leader.__aexit__(None, None, None)
         await until(the_other_leads, limit_s=3)
+
+
+async def test_a_leader_process_that_is_killed_is_replaced(
+    settings: SchedulerSettings, broker: Broker, system: Database, migrated_url: str, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.scheduler",
+        env={
+            "PENSTOCK_SECRET_KEY": "x" * 32,
+            "PENSTOCK_BROKER__URL": migrated_url,
+            "PENSTOCK_POSTGRES__URL": migrated_url,
+            "PENSTOCK_REDIS__URL": "redis://127.0.0.1:1",
+            "PENSTOCK_OBJECTS__URL": f"file://{tmp_path}",
+        },
+        cwd=Path(__file__).parents[3],
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+
+        async def one_leads() -> list[int]:
+            return await holders(system)
+
+        before = await until(one_leads, limit_s=30)
+        async with running(settings):
+            process.kill()
+
+            async def the_other_leads() -> bool:
+                return await holders(system) not in ([], before)
+
+            await until(the_other_leads)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
