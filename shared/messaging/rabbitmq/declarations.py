@@ -4,8 +4,7 @@ A queue has no dead-letter exchange: RabbitMQ would send expired messages there 
 failures. Consumers dead-letter by publishing to ``<queue>.dead`` themselves, and only then acknowledge.
 """
 
-from aiormq.abc import AbstractChannel
-from pamqp.common import FieldValue
+from aiormq.abc import AbstractChannel, ArgumentsType
 
 from shared.messaging.topology import Queue, Topology
 
@@ -20,7 +19,7 @@ The attempts that count travel in the message. This limit must be explicit (4.x 
 count as deliveries too.
 """
 
-_QUORUM: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+_QUORUM: ArgumentsType = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 
 
 def dead_queue(queue: str) -> str:

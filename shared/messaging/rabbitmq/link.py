@@ -9,6 +9,7 @@ import structlog
 
 from shared.errors import BrokerUnavailableError
 from shared.messaging.rabbitmq.failures import bounded
+from shared.messaging.rabbitmq.transport import GatheringTransport
 
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ class Link:
         delay_s = FIRST_DELAY_S
         failures = 0
         while True:
-            connection = _Connection(self._url)
+            connection = _Connection(self._url, transport_factory=GatheringTransport())
             try:
                 async with bounded(CONNECT_TIMEOUT_S):
                     await connection.connect()
