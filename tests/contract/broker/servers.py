@@ -1,0 +1,48 @@
+"""Broker servers that a test may kill, the same for both kinds."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Protocol
+
+from shared.runtime.engines.postgres import EmbeddedPostgres
+from tests.support.rabbitmq import RabbitNode
+
+
+class Server(Protocol):
+    """A server that comes back with its data, at the same address."""
+
+    @property
+    def url(self) -> str: ...
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PostgresServer:
+    """PostgreSQL from its wheel."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine = EmbeddedPostgres(folder / "data", folder / "run")
+
+    @property
+    def url(self) -> str:
+        return self._engine.url
+
+    def start(self) -> None:
+        self._engine.start()
+
+    def kill(self) -> None:
+        pid = self._engine.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        self._engine.stop()
+
+
+def server(kind: str, folder: Path) -> Server:
+    return RabbitNode(folder) if kind == "rabbitmq" else PostgresServer(folder)
