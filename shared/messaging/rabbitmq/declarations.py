@@ -29,7 +29,7 @@ def dead_queue(queue: str) -> str:
 
 
 def pause_flag(queue: str) -> str:
-    """Empty queue that exists while a queue is paused."""
+    """Exchange that exists while a queue is paused; nothing is ever published to it."""
     return f"{queue}.paused"
 
 
@@ -48,7 +48,7 @@ async def declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 async def declare_pause_flag(channel: AbstractChannel, queue: str) -> None:
     """Mark a queue as paused."""
-    await channel.queue_declare(pause_flag(queue), durable=True, arguments=dict(_QUORUM))
+    await channel.exchange_declare(pause_flag(queue), exchange_type="fanout", durable=True)
 
 
 async def _request_queue(channel: AbstractChannel, queue: Queue) -> None:
