@@ -109,7 +109,8 @@ def _application(
     bodies = BodyStore(settings.objects)
     rows = JobRows(database)
     cancellation = Cancellation(link, redis)
-    calls = ProviderCalls(link, bodies, cancellation, Background(tasks))
+    background = Background(tasks)
+    calls = ProviderCalls(link, bodies, cancellation, background)
     answers = JobAnswers(
         jobs=BackgroundJobs(bodies, commits, rows, watch),
         rows=rows,
@@ -126,6 +127,7 @@ def _application(
         rows=rows,
         catalog=catalog,
         cancellation=cancellation,
+        background=background,
         link=link,
         watch=watch,
         settings=section,

@@ -68,7 +68,9 @@ def _problems(
     match detail["type"]:
         case "missing":
             for needed in _required(path, type_at(settings_type, path)):
-                yield Problem(".".join(needed), "is missing", "", _how_to_set(needed, variables))
+                yield Problem(
+                    ".".join(needed), "is missing", "", _how_to_set(needed, settings_type, variables)
+                )
         case "extra_forbidden":
             section = type_at(settings_type, path[:-1])
             yield Problem(field, "is no setting", source, _meant(path[-1], section))
@@ -99,10 +101,10 @@ def _how_to_correct(path: Path, source: str) -> str:
     return "Correct it." if variable in source else f"Correct it there, or set {variable}."
 
 
-def _how_to_set(path: Path, variables: Mapping[str, str]) -> str:
+def _how_to_set(path: Path, settings_type: type[BaseModel], variables: Mapping[str, str]) -> str:
     variable = variable_name(path)
     remedy = f"Set {variable}, a secret file {variable.lower()}, or {'.'.join(path)} in penstock.yaml"
-    close = similar_variable(variable, variables)
+    close = similar_variable(variable, settings_type, variables)
     return f"{remedy}; {close} is set: is it misspelt?" if close else f"{remedy}."
 
 

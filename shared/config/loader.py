@@ -13,16 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.config.diagnosis import problems_of, provider_problems, unknown_sections
 from shared.config.effective import EffectiveValue, effective_values
 from shared.config.known_providers import USUAL_VARIABLES, known_defaults, usual_variables_layer
-from shared.config.layers import Layer, laid_over
+from shared.config.layers import Layer, Tree, laid_over
 from shared.config.problems import ConfigurationError, Problem
 from shared.config.settings import ProcessSettings
 from shared.config.sources import environment_layer, secret_files, secrets_layer, yaml_layer
 from shared.config.unknown import unknown_variables
+from shared.config.variables import is_section, type_at
 
 __all__ = ["ConfigurationError", "EffectiveValue", "effective", "load_settings", "unknown_variables"]
 
@@ -64,7 +65,8 @@ def _load(settings_type: type[S], service: str, environment: Mapping[str, str] |
         merged = laid_over(reversed(_layers(settings_type, service, variables)))
     except ConfigurationError as error:
         raise ConfigurationError(error.problems, service=service) from error.__cause__
-    merged = laid_over([_defaults_of_providers(merged), merged])
+    sections = Layer.of(_defaults_of_sections(settings_type, merged.tree), "default")
+    merged = laid_over([sections, _defaults_of_providers(merged), merged])
     problems = [*unknown_sections(settings_type, merged, service), *provider_problems(merged)]
     try:
         settings = settings_type.model_validate(merged.tree)
@@ -116,6 +118,25 @@ def _environment_name(known: Layer) -> str:
         source = known.source_of(("environment",)) or ""
         raise ConfigurationError([Problem("environment", "is not a usable name", source, remedy)])
     return name
+
+
+def _defaults_of_sections(declared: type[BaseModel], tree: Tree) -> Tree:
+    """Take the defaults of the sections that somebody set a part of.
+
+    A section's own default can say more than the defaults of its members, and setting one member must
+    not lose the others.
+    """
+    defaults: Tree = {}
+    for name, value in tree.items():
+        field, inner = declared.model_fields.get(name), type_at(declared, (name,))
+        if field is None or not isinstance(value, dict):
+            continue
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, BaseModel):
+            defaults[name] = default.model_dump()
+        elif is_section(inner):
+            defaults[name] = _defaults_of_sections(inner, value)
+    return defaults
 
 
 def _defaults_of_providers(merged: Layer) -> Layer:

@@ -31,9 +31,9 @@ def unknown_variables(
     return sorted(name for name in variables if _is_ours(name) and not _is_read(name, types))
 
 
-def similar_variable(wanted: str, variables: Mapping[str, str]) -> str | None:
-    """Find a variable that is set and may be a misspelling of the one that is not."""
-    ours = [name for name in variables if _is_ours(name) and name.upper() != wanted]
+def similar_variable(wanted: str, settings_type: type[BaseModel], variables: Mapping[str, str]) -> str | None:
+    """Find a variable that is set, means nothing, and may be a misspelling of the one that is not set."""
+    ours = unknown_variables([settings_type], environment=variables)
     return next(iter(difflib.get_close_matches(wanted, ours, n=1, cutoff=0.85)), None)
 
 

@@ -197,10 +197,13 @@ class JobCancelRequested(Contract):
     tenant_id: UUID
 
 
+JOBS_A_BROADCAST = 150
+"""As many ids as fit into a broadcast of 7,000 bytes, at 39 bytes each and with room to spare."""
+
+
 class JobsChanged(Contract):
     """Broadcast: these jobs have new events or a new status; a waiter reads the database."""
 
     message_type: ClassVar[str] = "jobs.changed.v1"
 
-    job_ids: tuple[UUID, ...] = Field(max_length=200)
-    """At most 200, so that a broadcast stays under PostgreSQL's 8,000-byte notification."""
+    job_ids: tuple[UUID, ...] = Field(max_length=JOBS_A_BROADCAST)

@@ -69,8 +69,10 @@ def settings_for(url: str) -> PostgresSettings:
 async def until(condition: Callable[[], Any], *, limit_s: float = LIMIT_S) -> Any:
     """Poll an async condition until it is true, within a bound."""
     async with asyncio.timeout(limit_s):
-        while not (found := await condition()):
+        found = await condition()
+        while not found:
             await asyncio.sleep(0.02)
+            found = await condition()
         return found
 
 

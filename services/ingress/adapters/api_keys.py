@@ -18,6 +18,8 @@ UNKNOWN_S = 5.0
 """How long a key stays refused after it was looked up and found unknown."""
 ASK_AGAIN_S = 2.0
 """Pause between look-ups of one key while PostgreSQL is down and the old answer still serves."""
+HESITATION_S = 0.25
+"""How long a request waits for a look-up before it makes do with the old answer."""
 
 
 @dataclass(slots=True)
@@ -106,11 +108,12 @@ class ApiKeys:
         if asking is None:
             asking = self._tasks.create_task(self._look_up(digest, key_id, secret))
             self._asking[digest] = asking
-        found = await asyncio.shield(asking)
-        if isinstance(found, _Known):
+        usable = known is not None and known.principal is not None and self._clock() < known.stale_until
+        await asyncio.wait([asking], timeout=HESITATION_S if usable else None)
+        if asking.done() and isinstance(found := asking.result(), _Known):
             return found
-        if known is None or known.principal is None or self._clock() >= known.stale_until:
-            raise found
+        if known is None or not usable:
+            raise DatabaseUnavailableError("PostgreSQL does not answer, so the API key cannot be checked.")
         known.fresh_until = self._clock() + ASK_AGAIN_S
         return known
 

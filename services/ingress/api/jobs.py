@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingress.adapters.background import Background
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.job_rows import JobRows
@@ -22,7 +23,7 @@ from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import parse_public_id, public_id
 from shared.contracts.jobs import JobCancelRequested, JobsChanged
-from shared.errors import ConflictError, ModelNotFoundError, PenstockError, UnprocessableRequestError
+from shared.errors import ConflictError, ModelNotFoundError, UnprocessableRequestError
 
 
 class JobFinalError(ConflictError):
@@ -41,6 +42,7 @@ class JobEndpoints:
         rows: JobRows,
         catalog: Catalog,
         cancellation: Cancellation,
+        background: Background,
         link: BrokerLink,
         watch: JobWatch,
         settings: IngressSection,
@@ -50,6 +52,7 @@ class JobEndpoints:
         self._rows = rows
         self._catalog = catalog
         self._cancellation = cancellation
+        self._background = background
         self._link = link
         self._watch = watch
         self._settings = settings
@@ -103,16 +106,13 @@ class JobEndpoints:
         if not ended:
             raise JobFinalError(f"The job is {job.status} already.")
         self._watch.changed([job_id])
-        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
-        await self._announce(job_id)
+        self._background.run(self._tell(tenant_id, job_id), what="tell of a cancelled job")
         return json_answer(self._answers.render(job))
 
-    async def _announce(self, job_id: UUID) -> None:
-        """Wake those who wait on another ingress; without the broker they look again by themselves."""
-        try:
-            await self._link.broadcast(JobsChanged(job_ids=(job_id,)))
-        except PenstockError:
-            return
+    async def _tell(self, tenant_id: UUID, job_id: UUID) -> None:
+        """Stop the worker; wake those who wait on another ingress."""
+        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
+        await self._link.broadcast(JobsChanged(job_ids=(job_id,)))
 
     def _job_id(self, request: Request) -> UUID:
         return parse_public_id(PREFIX, request.path_params["job_id"])

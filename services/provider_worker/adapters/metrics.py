@@ -1,4 +1,4 @@
-"""What a worker counts."""
+"""What a worker counts and traces of its provider calls."""
 
 import time
 from collections.abc import Iterator
@@ -9,6 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from shared.config.catalog import Target
 from shared.contracts.jobs import Operation, Usage
 from shared.errors import PenstockError
+from shared.observability.attributes import (
+    GEN_AI_OPERATION_NAME,
+    GEN_AI_PROVIDER_NAME,
+    GEN_AI_REQUEST_MODEL,
+)
+from shared.observability.tracing import Attributes, span
 
 _MOST_MODELS = 500
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -54,13 +60,16 @@ class WorkerMetrics:
 
     @contextmanager
     def call(self, target: Target, operation: Operation) -> Iterator[None]:
-        """Surround one call: time it, and count how it ends."""
+        """Surround one call: trace it, time it, and count how it ends."""
         started = time.perf_counter()
         running = self._running.labels(target.provider)
         running.inc()
         outcome = "cancelled"
         try:
-            yield
+            with span(
+                f"{operation} {target.provider}", kind="client", attributes=_attributes(target, operation)
+            ):
+                yield
             outcome = "ok"
             if len(self._models) < _MOST_MODELS:
                 self._models.add((target.provider, target.model))
@@ -87,3 +96,11 @@ class WorkerMetrics:
 
     def _model(self, target: Target) -> str:
         return target.model if (target.provider, target.model) in self._models else "other"
+
+
+def _attributes(target: Target, operation: Operation) -> Attributes:
+    return {
+        GEN_AI_OPERATION_NAME: operation.value,
+        GEN_AI_PROVIDER_NAME: target.provider,
+        GEN_AI_REQUEST_MODEL: target.model,
+    }

@@ -16,6 +16,7 @@ from shared.config.catalog import Catalog
 from shared.contracts.jobs import JobRequested, JobStatus, Operation
 from shared.errors import InvalidRequestError, PenstockError
 from shared.messaging.broker import Delivery
+from shared.observability.attributes import MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_TYPE
 from shared.observability.tracing import span
 from shared.storage.bodies import BodyStore
 
@@ -59,7 +60,12 @@ class HandleJob:
             bound_contextvars(
                 request_id=request.request_id, job_id=str(request.job_id), tenant_id=str(request.tenant_id)
             ),
-            span(f"{request.operation} {request.model}", parent=delivery.message.headers, kind="consumer"),
+            span(
+                f"process {delivery.queue}",
+                parent=delivery.message.headers,
+                kind="consumer",
+                attributes={MESSAGING_OPERATION_TYPE: "process", MESSAGING_DESTINATION_NAME: delivery.queue},
+            ),
         ):
             async with self._running.run(request.job_id) as run:
                 if run is None:

@@ -41,6 +41,10 @@ class Assembly:
     def answer(self) -> bytes:
         """Return the whole answer as JSON, as far as it has come."""
         choices = [_joined(self._choices[index]) for index in sorted(self._choices)]
+        for choice in choices:
+            for call in choice.get("message", {}).get("tool_calls") or ():
+                if isinstance(call, dict):
+                    call.pop("index", None)  # only chunks number them
         return orjson.dumps({**self._head, "object": self._object, "choices": choices})
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
@@ -94,7 +98,7 @@ def _merge_list(whole: list[Any], delta: list[Any]) -> None:
     for item in delta:
         if isinstance(item, dict) and isinstance(item.get("index"), int):
             for present in whole:
-                if present["index"] == item["index"]:
+                if isinstance(present, dict) and present.get("index") == item["index"]:
                     break
             else:
                 present = {"index": item["index"]}

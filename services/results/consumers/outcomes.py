@@ -1,24 +1,19 @@
 """Takes batches off the results queue: decode, record, then tell who waits."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
-
-import structlog
+from collections.abc import Sequence
 
 from services.results import metrics
 from services.results.adapters.job_store import JobStore
 from services.results.domain.batch import Batch
 from services.results.domain.lifecycle import JobMessage
-from shared.contracts.jobs import JobDeferred, JobDelta, JobFinished, JobsChanged, JobsHeld, JobStarted
-from shared.errors import BrokerUnavailableError, MalformedMessageError
+from shared.contracts.jobs import JobDeferred, JobDelta, JobFinished, JobsHeld, JobStarted
+from shared.errors import MalformedMessageError
+from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Delivery, Message
-
-_log = structlog.get_logger(__name__)
 
 _CONTRACTS: dict[str, type[JobMessage | JobsHeld]] = {
     contract.message_type: contract for contract in (JobStarted, JobsHeld, JobDelta, JobDeferred, JobFinished)
 }
-IDS_A_BROADCAST = 200
 
 
 class RecordOutcomes:
@@ -51,17 +46,7 @@ class RecordOutcomes:
         metrics.IGNORED.inc(recorded.ignored)
         for status in recorded.ended:
             metrics.ENDED.labels(status).inc()
-        await self._announce(recorded.changed)
-
-    async def _announce(self, changed: Sequence[UUID]) -> None:
-        """Broadcast; whoever waits looks by itself before long, so a lost one costs time only."""
-        try:
-            for ids in _chunks(changed):
-                await self._broker.broadcast(
-                    Message(type=JobsChanged.message_type, body=JobsChanged(job_ids=ids).encode())
-                )
-        except BrokerUnavailableError:
-            _log.warning("change not announced", jobs=len(changed))
+        await announce_changes(self._broker, recorded.changed)
 
 
 def decode(message: Message) -> JobMessage | JobsHeld:
@@ -77,7 +62,3 @@ def decode(message: Message) -> JobMessage | JobsHeld:
     if isinstance(decoded, JobFinished) and not decoded.status.final:
         raise MalformedMessageError(f"a job does not end as {decoded.status.value!r}")
     return decoded
-
-
-def _chunks(ids: Sequence[UUID]) -> Iterable[tuple[UUID, ...]]:
-    return (tuple(ids[at : at + IDS_A_BROADCAST]) for at in range(0, len(ids), IDS_A_BROADCAST))

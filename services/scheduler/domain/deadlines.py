@@ -1,6 +1,6 @@
 """Expires jobs whose deadline has passed, and stops those that run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -8,14 +8,14 @@ from uuid import UUID
 import structlog
 
 from services.scheduler import metrics
-from shared.contracts.jobs import Failure, JobCancelRequested, JobsChanged
-from shared.errors import BrokerUnavailableError, DeadlineExceededError
+from shared.contracts.jobs import Failure, JobCancelRequested
+from shared.errors import DeadlineExceededError, PenstockError
 from shared.http.errors import failure_of
+from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
 
 _log = structlog.get_logger(__name__)
 
-IDS_A_BROADCAST = 200
 EXPIRED: Failure = failure_of(DeadlineExceededError("The deadline passed before the job was done."))
 
 
@@ -48,19 +48,16 @@ class DeadlineReaper:
         """Expire one batch."""
         expired = await self.deadlines.expire(EXPIRED, grace_s=self.grace_s, limit=self.batch)
         metrics.REAPED.inc(len(expired))
-        try:
-            for message in _announcements(expired):
-                await self.broker.broadcast(message)
-        except BrokerUnavailableError:  # waiters look by themselves; workers know the deadline, too
-            _log.warning("expired jobs not announced", jobs=len(expired))
+        for job in expired:
+            if job.was_running:
+                await self._stop(job)
+        await announce_changes(self.broker, [job.job_id for job in expired])
         return 0.0 if len(expired) == self.batch else None
 
-
-def _announcements(expired: Sequence[ExpiredJob]) -> Iterable[Message]:
-    for job in expired:
-        if job.was_running:
-            cancel = JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id)
-            yield Message(type=cancel.message_type, body=cancel.encode())
-    for at in range(0, len(expired), IDS_A_BROADCAST):
-        changed = JobsChanged(job_ids=tuple(job.job_id for job in expired[at : at + IDS_A_BROADCAST]))
-        yield Message(type=changed.message_type, body=changed.encode())
+    async def _stop(self, job: ExpiredJob) -> None:
+        """Tell the worker that has the job; if that is lost, the worker knows the deadline, too."""
+        cancel = JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id)
+        try:
+            await self.broker.broadcast(Message(type=cancel.message_type, body=cancel.encode()))
+        except PenstockError as error:
+            _log.warning("expired job not stopped", job_id=str(job.job_id), code=error.code)

@@ -1,9 +1,9 @@
 """Broker servers that a test may kill, the same for both kinds."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from shared.runtime.engines.postgres import EmbeddedPostgres
 from tests.support.rabbitmq import RabbitNode
@@ -36,9 +36,13 @@ class PostgresServer:
         self._engine.start()
 
     def kill(self) -> None:
-        pid = self._engine.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        """End the server and its backends: those would answer on for a moment."""
+        postmaster = psutil.Process(self._engine.pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        assert not alive
 
     def close(self) -> None:
         self._engine.stop()

@@ -1,8 +1,8 @@
 """Ingress on real engines, with a stand-in worker behind the real broker."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Api:
     """As the tenant `alice`."""
     openai: AsyncOpenAI
     worker: StandIn
+    stop: Callable[[], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +110,14 @@ async def serve(settings: IngressSettings, tenant: Tenant) -> AsyncGenerator[Api
         broker = make_broker(settings.broker, name="stand-in")
         worker = StandIn(broker, database, BodyStore(settings.objects), tasks)
         await worker.start()
-        async with running(settings) as health:
+        async with (
+            aiohttp.ClientSession(url, headers=headers) as http,
+            AsyncOpenAI(base_url=f"{url}/v1", api_key=tenant.api_key, max_retries=0) as openai,
+            AsyncExitStack() as ingress,
+        ):
+            health = await ingress.enter_async_context(running(settings))
             await until_ready(health)
-            async with (
-                aiohttp.ClientSession(url, headers=headers) as http,
-                AsyncOpenAI(base_url=f"{url}/v1", api_key=tenant.api_key, max_retries=0) as openai,
-            ):
-                yield Api(url, health, settings, http, openai, worker)
+            yield Api(url, health, settings, http, openai, worker, ingress.aclose)
         worker.go_on.set()
         await broker.close()
 
@@ -124,9 +126,6 @@ async def until_ready(health: Health) -> None:
     async with asyncio.timeout(20):
         while not (await health.report())[0]:
             await asyncio.sleep(0.02)
-
-
-Serve = Callable[[IngressSettings], AbstractAsyncContextManager[Api]]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import aiohttp
 from prometheus_client import CollectorRegistry
+from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from services.provider_worker.app import running
 from services.provider_worker.settings import ProviderWorkerSettings
@@ -37,8 +38,7 @@ from shared.runtime.health import Health
 
 TENANT = UUID("0198c1f2-a5b4-7c3d-8e9f-001122334455")
 _RECORDS = {
-    contract.message_type: contract
-    for contract in (JobStarted, JobDelta, JobsHeld, JobDeferred, JobFinished)
+    contract.message_type: contract for contract in (JobStarted, JobDelta, JobsHeld, JobDeferred, JobFinished)
 }
 C = TypeVar("C", bound=Contract)
 PATIENCE_S = 15.0
@@ -63,6 +63,11 @@ def requested(operation: Operation = Operation.CHAT, **fields: Any) -> JobReques
         "body": json.dumps({"model": model, "stream": fields.get("stream", False)} | body).encode(),
     }
     return JobRequested(**{**defaults, **fields})
+
+
+def patiently() -> AsyncRetrying:
+    """Look again and again, within a limit, until an assertion holds."""
+    return AsyncRetrying(wait=wait_fixed(0.02), stop=stop_after_delay(PATIENCE_S), reraise=True)
 
 
 @dataclass
@@ -138,12 +143,10 @@ class Surroundings:
 
     async def until_called(self, key: str, **expected: int) -> None:
         """Wait until the simulator's counts of a key are as expected."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
+        async for attempt in patiently():
+            with attempt:
                 counts = await self.provider_calls(key)
-                if all(counts[name] >= value for name, value in expected.items()):
-                    return
-                await asyncio.sleep(0.02)
+                assert {name: counts[name] for name in expected} == expected
 
 
 async def read(replies: Replies) -> tuple[list[JobDelta], JobFinished]:
@@ -159,9 +162,9 @@ async def read(replies: Replies) -> tuple[list[JobDelta], JobFinished]:
 @asynccontextmanager
 async def _started(settings: ProviderWorkerSettings) -> AsyncIterator[Health]:
     async with running(settings, registry=CollectorRegistry()) as health:
-        async with asyncio.timeout(PATIENCE_S):
-            while not (await health.report())[0]:
-                await asyncio.sleep(0.02)
+        async for attempt in patiently():
+            with attempt:
+                assert (await health.report())[0]
         yield health
 
 

@@ -71,7 +71,8 @@ async def test_rows_cannot_be_given_to_another_tenant(victim: Job, app: Database
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with app.transaction(new_id()) as connection:
             await connection.execute(
-                "INSERT INTO job_events (job_id, sequence, tenant_id, type, data) VALUES ($1, 9, $2, 'x', '')",
+                "INSERT INTO job_events (job_id, sequence, tenant_id, type, data) "
+                "VALUES ($1, 9, $2, 'x', '')",
                 victim.id,
                 victim.tenant,
             )

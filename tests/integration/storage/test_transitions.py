@@ -1,6 +1,7 @@
 """Jobs end once, whoever ends them, under both roles."""
 
 import asyncio
+import contextlib
 import random
 from datetime import UTC, datetime
 from uuid import UUID
@@ -131,12 +132,12 @@ async def test_an_end_that_waited_for_the_winner_sees_that_it_lost(
     jobs: Jobs, app: Database, system: Database
 ) -> None:
     job = await jobs.submit()
-    async with system.transaction() as winner:
+    async with asyncio.TaskGroup() as group, system.transaction() as winner:
         assert await finish_jobs(winner, [end(job)]) == {job.id}
-        loser = asyncio.ensure_future(finish(app, end(job, JobStatus.CANCELLED), tenant=job.tenant))
+        loser = group.create_task(finish(app, end(job, JobStatus.CANCELLED), tenant=job.tenant))
         done, _ = await asyncio.wait([loser], timeout=0.2)
         assert not done
-    assert await loser == set()
+    assert loser.result() == set()
     assert (await jobs.row(job))["status"] == "completed"
 
 
@@ -144,14 +145,14 @@ async def test_an_end_that_waited_for_a_transaction_that_rolls_back_wins(
     jobs: Jobs, app: Database, system: Database
 ) -> None:
     job = await jobs.submit()
-    waiting = None
-    with pytest.raises(ZeroDivisionError):
-        async with system.transaction() as connection:
-            await finish_jobs(connection, [end(job)])
-            waiting = asyncio.ensure_future(finish(app, end(job, JobStatus.CANCELLED), tenant=job.tenant))
-            raise ZeroDivisionError
-    assert waiting is not None
-    assert await waiting == {job.id}
+    async with asyncio.TaskGroup() as group:
+        with contextlib.suppress(ZeroDivisionError):
+            async with system.transaction() as connection:
+                await finish_jobs(connection, [end(job)])
+                waiting = group.create_task(finish(app, end(job, JobStatus.CANCELLED), tenant=job.tenant))
+                await asyncio.wait([waiting], timeout=0.2)
+                raise ZeroDivisionError
+    assert waiting.result() == {job.id}
     assert await jobs.event_types(job) == ["job.queued", "job.cancelled"]
 
 

@@ -35,6 +35,13 @@ def test_a_misspelt_variable_is_recognised_when_its_setting_is_missing(machine):
     assert "PENSTOCK_BROKR__URL is set: is it misspelt?" in text
 
 
+def test_a_variable_that_means_something_is_not_called_misspelt(machine):
+    machine.environment["PENSTOCK_REDIS__TIMEOUT_S"] = "1"
+    del machine.environment["PENSTOCK_REDIS__URL"]
+    [(_, _, text)] = problem_with(machine)
+    assert "misspelt" not in text
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "field"),
     [

@@ -14,8 +14,19 @@ class LaneSettings(Section):
     names: tuple[str, ...] = ()
 
 
+class Share(Section):
+    weight: int
+    prefetch: int
+
+
+class Shares(Section):
+    batch: Share = Share(weight=1, prefetch=32)
+    other: Share | None = None
+
+
 class WorkerSettings(ServiceSettings):
     lanes: LaneSettings = LaneSettings()
+    shares: Shares = Shares()
     queues: Annotated[tuple[str, ...], Field(max_length=9)] = ()
 
 
@@ -68,6 +79,12 @@ def test_one_member_of_a_section_is_overridden_and_the_others_stay(machine):
 
     assert (postgres.pool_size, postgres.statement_timeout_s) == (6, 5.0)
     assert sources(machine)["postgres.statement_timeout_s"] == "penstock.d/services/worker.yaml"
+
+
+def test_a_part_of_a_section_keeps_what_the_default_of_the_whole_says(machine):
+    machine.environment["PENSTOCK_SHARES__BATCH__WEIGHT"] = "3"
+    assert load(machine).shares == Shares(batch=Share(weight=3, prefetch=32))
+    assert sources(machine)["shares.batch.prefetch"] == "default"
 
 
 def test_a_file_of_another_service_says_nothing(machine):

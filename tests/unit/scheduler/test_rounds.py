@@ -1,7 +1,7 @@
 """The rhythm of the scheduler's tasks, and who may do them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -17,7 +17,7 @@ async def leads() -> None:
 class Lock:
     """A leadership that is granted and lost as told."""
 
-    def __init__(self, *answers: bool | Exception) -> None:
+    def __init__(self, answers: Sequence[bool | Exception] = ()) -> None:
         self.answers = list(answers)
         self.lost = False
         self.released = 0
@@ -37,7 +37,9 @@ class Lock:
         self.released += 1
 
 
-def counting(stop: Callable[[], None], limit: int, *, sooner: float | None = 0.0) -> tuple[list[int], Callable[[], Awaitable[float | None]]]:
+def counting(
+    stop: Callable[[], None], limit: int, *, sooner: float | None = 0.0
+) -> tuple[list[int], Callable[[], Awaitable[float | None]]]:
     rounds: list[int] = []
 
     async def task() -> float | None:
@@ -92,7 +94,7 @@ async def test_a_bug_ends_the_watch() -> None:
 
 
 async def test_nothing_is_done_before_leadership_and_outages_are_waited_out() -> None:
-    lock = Lock(False, DatabaseUnavailableError("down"), False)
+    lock = Lock([False, DatabaseUnavailableError("down"), False])
     tasks: list[Rounds] = []
     watch = Watch(leadership=lock, tasks=tasks, interval_s=0.01)
     rounds, task = counting(watch.stop, 1)
@@ -104,7 +106,7 @@ async def test_nothing_is_done_before_leadership_and_outages_are_waited_out() ->
 
 
 async def test_who_loses_leadership_stops_before_the_next_round_and_tries_to_lead_again() -> None:
-    lock = Lock(True, False, True)
+    lock = Lock([True, False, True])
     tasks: list[Rounds] = []
     watch = Watch(leadership=lock, tasks=tasks, interval_s=0.01)
     seen: list[bool] = []

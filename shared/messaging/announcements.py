@@ -1,0 +1,26 @@
+"""Tells whoever waits that jobs changed."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from shared.contracts.jobs import JOBS_A_BROADCAST, JobsChanged
+from shared.errors import PenstockError
+from shared.messaging.broker import Broker, Message
+
+_log = structlog.get_logger(__name__)
+
+
+async def announce_changes(broker: Broker, job_ids: Sequence[UUID]) -> None:
+    """Broadcast that jobs have new events or a new status, after the commit that made them.
+
+    Never raises for the broker's sake: whoever waits looks by itself before long, so a lost
+    announcement costs time only.
+    """
+    try:
+        for at in range(0, len(job_ids), JOBS_A_BROADCAST):
+            changed = JobsChanged(job_ids=tuple(job_ids[at : at + JOBS_A_BROADCAST]))
+            await broker.broadcast(Message(type=changed.message_type, body=changed.encode()))
+    except PenstockError as error:
+        _log.warning("change not announced", jobs=len(job_ids), code=error.code)

@@ -1,0 +1,92 @@
+"""What must not be lost or left waiting when something beside the provider fails."""
+
+import asyncio
+
+import pytest
+
+from services.provider_worker.adapters.claims import Claims
+from services.provider_worker.domain.assembly import Assembly
+from shared.contracts.jobs import JobFinished, JobStatus
+from shared.errors import BrokerUnavailableError
+from shared.messaging.postgres.broker import PostgresBroker
+from shared.messaging.topology import RESULTS_FINISHED
+from tests.integration.provider_worker.harness import Surroundings, requested
+
+
+async def test_a_result_is_published_until_the_broker_takes_it(around: Surroundings, monkeypatch):
+    publish, failures = PostgresBroker.publish, [BrokerUnavailableError("away")] * 3
+
+    async def flaky(self, topic, message):
+        if topic == RESULTS_FINISHED and failures:
+            raise failures.pop()
+        await publish(self, topic, message)
+
+    monkeypatch.setattr(PostgresBroker, "publish", flaky)
+    request = requested(simulator={"key": "flaky"})
+    async with around.worker():
+        _, answer = await around.ask(request)
+        record = await around.records.end_of(request.job_id)
+    assert answer == record
+    assert not failures
+    assert (await around.provider_calls("flaky"))["calls"] == 1
+
+
+async def test_a_stop_while_the_broker_is_away_hands_the_job_back(around: Surroundings, monkeypatch):
+    around.settings["shutdown_grace_s"] = 0.1
+    publish, tried = PostgresBroker.publish, asyncio.Event()
+
+    async def away(self, topic, message):
+        if topic == RESULTS_FINISHED:
+            tried.set()
+            raise BrokerUnavailableError("away")
+        await publish(self, topic, message)
+
+    request = requested()
+    with monkeypatch.context() as patched:
+        patched.setattr(PostgresBroker, "publish", away)
+        async with around.worker():
+            await around.publish(request)
+            await tried.wait()
+    async with around.worker():
+        record = await around.records.end_of(request.job_id)
+    assert record.status is JobStatus.COMPLETED
+    assert record.ambiguous_attempts == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_bug_is_an_answer_too(around: Surroundings, monkeypatch, stream):
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    if stream:
+        monkeypatch.setattr(Assembly, "add", explode)
+    else:
+        monkeypatch.setattr(Claims, "claim", explode)
+    request = requested(stream=stream, background=not stream)
+    async with around.worker():
+        await around.publish(request)
+        end = await around.records.end_of(request.job_id)
+    assert end.failure is not None
+    assert end.failure.code == "internal_error"
+    assert "bug" not in end.failure.message
+
+
+async def test_a_job_that_kills_its_workers_is_given_up_and_said_so(around: Surroundings):
+    around.settings["shutdown_grace_s"] = 0.05
+    request = requested(simulator={"hang": True, "key": "poison"})
+
+    async def worker_until_called(times: int) -> None:
+        async with around.worker():
+            await around.until_called("poison", calls=times)
+
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(around.ask(request))
+        for times in range(1, 6):
+            await worker_until_called(times)
+        async with around.worker():
+            _, answer = await asked
+    record = await around.records.end_of(request.job_id)
+    assert answer.failure is not None
+    assert answer.failure.code == "worker_crashed"
+    assert answer == record
+    assert len(around.records.of(JobFinished, request.job_id)) == 1
