@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from shared.config.settings import AdminSettings
 from shared.observability.metrics import ServiceMetrics, service_metrics
-from shared.runtime.health import Health
+from shared.runtime.health import Reporting
 
 _REPORT_IS_FRESH_FOR_S = 0.25
 
@@ -22,7 +22,7 @@ class AdminPortError(OSError):
 
 
 @asynccontextmanager
-async def admin_server(settings: AdminSettings, health: Health) -> AsyncIterator[int]:
+async def admin_server(settings: AdminSettings, health: Reporting) -> AsyncIterator[int]:
     """Serve ``/health/live``, ``/health/ready``, ``/healthcheck`` and ``/metrics`` while the block runs.
 
     Args:
@@ -68,7 +68,7 @@ async def _bind(runner: web.AppRunner, settings: AdminSettings) -> int:
 class _Endpoints:
     """The handlers. One question to the dependencies answers everybody who asks meanwhile."""
 
-    def __init__(self, health: Health, metrics: ServiceMetrics) -> None:
+    def __init__(self, health: Reporting, metrics: ServiceMetrics) -> None:
         self._health = health
         self._metrics = metrics
         self._asking = asyncio.Lock()

@@ -3,10 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from shared.errors import PenstockError
 
 Check = Callable[[], Awaitable[None]]
+
+
+class Reporting(Protocol):
+    """Whatever can say how a process does."""
+
+    async def report(self) -> tuple[bool, dict[str, str]]:
+        """Return whether it is ready, and a word for each dependency: ``ok`` or what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ Everything after the ``yield`` is the orderly stop. A background task that fails
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TypeVar
 
 import structlog
@@ -23,6 +23,7 @@ import uvloop
 
 from shared.config.loader import ConfigurationError, load_settings
 from shared.config.settings import ProcessSettings
+from shared.errors import DependencyUnavailableError
 from shared.observability.logs import configure_logs
 from shared.observability.tracing import configure_tracing
 from shared.runtime.admin import admin_server
@@ -49,12 +50,56 @@ def main(name: str, settings_type: type[S], running: Running[S]) -> None:
 
 async def _run(name: str, settings: S, running: Running[S]) -> None:
     log = structlog.get_logger(service=name)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings) as health, admin_server(settings.admin, health) as port:
-        log.info("ready", admin_port=port)
-        await stop.wait()
-        log.info("stopping")
+    stage = _Stage()
+    async with admin_server(settings.admin, stage) as port:
+        with stage.interruptible():
+            async with running(settings) as health:
+                stage.started(health)
+                log.info("ready", admin_port=port)
+                await stage.stop.wait()
+                log.info("stopping")
     log.info("stopped")
+
+
+class _Stage:
+    """Where the process is: alive from its first moment, ready once it runs, stoppable in between too.
+
+    A composition root may wait for its servers without end; SIGTERM then gives the start up.
+    """
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._health = Health(required={"start": _not_started})
+        self._starting = True
+
+    def started(self, health: Health) -> None:
+        """Note that the service runs."""
+        self._health = health
+        self._starting = False
+
+    async def report(self) -> tuple[bool, dict[str, str]]:
+        """Ask whoever answers for the health at this stage."""
+        return await self._health.report()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT end the block: in order when it runs, by cancelling while it starts."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+
+        def end() -> None:
+            self.stop.set()
+            if self._starting and task is not None:
+                task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not (self._starting and self.stop.is_set()):
+                raise
+
+
+async def _not_started() -> None:
+    raise DependencyUnavailableError("The service is starting.")

@@ -141,9 +141,7 @@ async def test_without_postgresql_calls_go_on_and_jobs_wait_for_a_retry(
         assert (await ask(api.http, "GET", job["urls"]["events"]))[0] == 503
         assert (await ask(api.http, "POST", job["urls"]["cancel"]))[0] == 503
         assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 503
-        together = await asyncio.gather(
-            *(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30))
-        )
+        together = await asyncio.gather(*(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30)))
         assert {status for status, _ in together} == {503}
     await until(api.http, 202, "POST", "/v1/jobs", json=JOB)
     await until(api.http, 200, "GET", job["urls"]["self"])

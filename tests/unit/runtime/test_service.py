@@ -1,11 +1,15 @@
 """A service as the process that an operator starts and stops."""
 
+import http.client
 import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
+
+from tests.support.fleet import free_port
 
 PROGRAM = """
 from contextlib import asynccontextmanager
@@ -65,3 +69,31 @@ def test_a_failure_at_the_start_is_one_line_and_another_code(tmp_path):
         [line] = [json.loads(line) for line in process.stderr]
         assert process.wait(10) == 1
     assert (line["event"], line["error"]) == ("crashed", "RuntimeError: boom")
+
+
+def test_a_service_that_waits_for_its_servers_is_alive_not_ready_and_can_be_stopped(tmp_path):
+    port = free_port()
+    waiting = "import asyncio; await asyncio.Event().wait()"
+    with started(tmp_path, start=waiting, PENSTOCK_ADMIN__PORT=str(port)) as process:
+        assert once_it_answers(port, "/health/live")[0] == 200
+        status, body = once_it_answers(port, "/health/ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        [line] = [json.loads(line) for line in process.stderr]
+    assert (status, list(body["dependencies"])) == (503, ["start"])
+    assert line["event"] == "stopped"
+
+
+def once_it_answers(port, path):
+    end = time.monotonic() + 20
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except ConnectionError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        finally:
+            connection.close()
