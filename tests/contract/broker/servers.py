@@ -1,9 +1,10 @@
 """Broker servers that a test may kill, the same for both kinds."""
 
-import os
-import signal
+import contextlib
 from pathlib import Path
 from typing import Protocol
+
+import psutil
 
 from shared.runtime.engines.postgres import EmbeddedPostgres
 from tests.support.rabbitmq import RabbitNode
@@ -38,7 +39,13 @@ class PostgresServer:
     def kill(self) -> None:
         pid = self._engine.pid
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        server = psutil.Process(pid)
+        family = [server, *server.children(recursive=True)]  # a session outlives its server for a moment
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive
 
     def close(self) -> None:
         self._engine.stop()
