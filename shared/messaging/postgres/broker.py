@@ -63,8 +63,8 @@ class PostgresBroker:
 
     async def connect(self) -> None:
         """Wait for the server, create what is missing, start the background work."""
-        await self._background.start()
         await self._install()
+        await self._background.start()
         self._listener.watch(on_up=self._lose_replies, on_down=self._lose_replies)
         for work in (
             self._listener.run(),

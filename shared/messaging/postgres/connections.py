@@ -14,6 +14,7 @@ OUTAGE = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # used between the server's last word and the end of the connection
     asyncpg.OperatorInterventionError,
 )
 """What leaves a statement's outcome open; any other refusal of the server undid it for certain."""

@@ -12,8 +12,9 @@ from shared.messaging.topology import Topology
 _LOCK = 0x70656E73746F636B
 """Advisory lock of the installation: ``penstock`` in ASCII."""
 
-_VACUUM = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000"
-"""A queue's table is always nearly empty and always changing, so a share of its rows says nothing."""
+_STORAGE = "fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000"
+"""A queue's table is nearly empty and always changing: room in each page for a second version of its
+rows, and vacuum by a number of rows instead of by a share of them."""
 
 
 async def install(connection: asyncpg.Connection, topology: Topology) -> None:
@@ -48,4 +49,8 @@ async def _create_queues(connection: asyncpg.Connection, topology: Topology) -> 
         table = table_name(queue.name)
         if table not in present:
             await connection.execute("SELECT pgmq.create($1)", table)
-            await connection.execute(f"ALTER TABLE pgmq.q_{table} SET ({_VACUUM})")
+            # PGMQ reads in the order of the key and never by this index, whose column changes with every
+            # read: without it, PostgreSQL clears old versions away at once. Measured over 70,000 messages:
+            # a table of 1.1 MB instead of 33.
+            await connection.execute(f"DROP INDEX IF EXISTS pgmq.q_{table}_vt_idx")
+            await connection.execute(f"ALTER TABLE pgmq.q_{table} SET ({_STORAGE})")

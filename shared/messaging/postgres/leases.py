@@ -42,25 +42,30 @@ class Leases:
         self._held.add(delivery)
 
     async def settle(self, delivery: PostgresDelivery, settlement: Settlement, reason: str) -> None:
-        """Tell the broker; renewal ends in any case.
+        """Tell the broker; then renewal ends, unless the caller was cancelled first.
 
         Raises:
             LeaseLostError: A later reader has it, or it is gone.
             BrokerUnavailableError: Not settled, as far as is known; it will come again.
         """
         try:
-            match settlement:
-                case Settlement.ACK:
-                    hit = await self.acks.submit(delivery)
-                case Settlement.DEAD_LETTER:
-                    hit = await self._bury(delivery, reason)
-                case _:
-                    counted = settlement is Settlement.REQUEUE
-                    hit = await self.returns.submit(_Return(delivery, counted))
-        finally:
+            hit = await self._tell(delivery, settlement, reason)
+        except BrokerUnavailableError:
             self._held.discard(delivery)
+            raise
+        self._held.discard(delivery)
         if not hit:
             raise LeaseLostError(f"a delivery from {delivery.queue} was given to somebody else")
+
+    async def _tell(self, delivery: PostgresDelivery, settlement: Settlement, reason: str) -> bool:
+        match settlement:
+            case Settlement.ACK:
+                return await self.acks.submit(delivery)
+            case Settlement.DEAD_LETTER:
+                return await self._bury(delivery, reason)
+            case Settlement.REQUEUE | Settlement.RELEASE:
+                counted = settlement is Settlement.REQUEUE
+                return await self.returns.submit(_Return(delivery, counted))
 
     async def give_back_all(self) -> None:
         """Requeue everything that is held, in one statement; its consumers may have begun."""
@@ -75,7 +80,7 @@ class Leases:
         """Renew every lease three times in its length, until cancelled."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            held = list(self._held)
+            held = [delivery for delivery in self._held if not delivery.settled]
             if not held:
                 continue
             try:
@@ -102,7 +107,7 @@ class Leases:
             delivery.queue,
             delivery.msg_id,
             delivery.read_ct,
-            reason.replace("\0", ""),
+            reason.replace("\0", "").encode(errors="replace").decode(),
             timeout_s=CALL_TIMEOUT_S,
         )
         return bool(rows[0][0])

@@ -52,7 +52,8 @@ BEGIN
 END;
 $$;
 
--- Lease up to `wanted` messages, none of a paused queue.
+-- Lease up to `wanted` messages, none of a paused queue. Durable: whoever has begun a message must be
+-- counted even if the server dies, or its next consumer would not know that it is a redelivery.
 CREATE OR REPLACE FUNCTION penstock_broker.take(queue_table text, queue_name text, lease_s int, wanted int)
 RETURNS TABLE (msg_id bigint, read_ct int, published_at timestamptz, body text, headers jsonb)
 LANGUAGE plpgsql AS $$
@@ -60,7 +61,6 @@ BEGIN
     IF EXISTS (SELECT FROM penstock_broker.paused AS p WHERE p.queue = queue_name) THEN
         RETURN;
     END IF;
-    PERFORM penstock_broker.relax();
     RETURN QUERY
         SELECT r.msg_id, r.read_ct, r.enqueued_at, r.message #>> '{}', r.headers
         FROM pgmq.read(queue_table, lease_s, wanted) AS r;
@@ -105,6 +105,7 @@ BEGIN
 END;
 $$;
 
+-- Never waits: a row that is locked is being settled by us just now, or taken by another.
 CREATE OR REPLACE FUNCTION penstock_broker.renew(
     tables text[], ids bigint[], read_cts int[], lease interval
 ) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
@@ -114,10 +115,13 @@ BEGIN
     PERFORM penstock_broker.relax();
     FOR target IN SELECT DISTINCT unnest(tables) LOOP
         RETURN QUERY EXECUTE format(
-            'UPDATE pgmq.%I AS q SET vt = clock_timestamp() + $5
-             FROM unnest($1, $2, $3) WITH ORDINALITY AS held (t, id, ct, n)
-             WHERE held.t = $4 AND q.msg_id = held.id AND q.read_ct = held.ct
-             RETURNING held.n', 'q_' || target)
+            'UPDATE pgmq.%1$I AS q SET vt = clock_timestamp() + $5
+             FROM (SELECT msg_id, held.n FROM pgmq.%1$I
+                   JOIN unnest($1, $2, $3) WITH ORDINALITY AS held (t, id, ct, n)
+                     ON held.t = $4 AND msg_id = held.id AND read_ct = held.ct
+                   FOR UPDATE OF %1$I SKIP LOCKED) AS ours
+             WHERE q.msg_id = ours.msg_id
+             RETURNING ours.n', 'q_' || target)
         USING tables, ids, read_cts, target, lease;
     END LOOP;
 END;

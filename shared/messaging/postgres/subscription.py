@@ -137,10 +137,18 @@ class Reader:
     async def _settle(self, delivery: PostgresDelivery, settlement: Settlement, reason: str) -> None:
         try:
             await self._leases.settle(delivery, settlement, reason)
-        finally:
-            self._unsettled -= 1
-            if self._maybe_more:
-                self._wake.set()
+        except asyncio.CancelledError:
+            delivery.settled = False  # it may be settled anew, and is given back on closing
+            raise
+        except PenstockError:
+            self._free_slot()
+            raise
+        self._free_slot()
+
+    def _free_slot(self) -> None:
+        self._unsettled -= 1
+        if self._maybe_more:
+            self._wake.set()
 
     async def _refuse(self, delivery: PostgresDelivery, settlement: Settlement, reason: str) -> None:
         try:
