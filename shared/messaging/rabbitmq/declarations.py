@@ -4,8 +4,7 @@ A queue has no dead-letter exchange: RabbitMQ would send expired messages there 
 failures. Consumers dead-letter by publishing to ``<queue>.dead`` themselves, and only then acknowledge.
 """
 
-from aiormq.abc import AbstractChannel
-from pamqp.common import FieldValue
+from aiormq.abc import AbstractChannel, ArgumentsType
 
 from shared.messaging.topology import Queue, Topology
 
@@ -20,7 +19,7 @@ The attempts that count travel in the message. This limit must be explicit (4.x 
 count as deliveries too.
 """
 
-_QUORUM: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+_QUORUM: ArgumentsType = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 
 
 def dead_queue(queue: str) -> str:
@@ -29,7 +28,7 @@ def dead_queue(queue: str) -> str:
 
 
 def pause_flag(queue: str) -> str:
-    """Empty queue that exists while a queue is paused."""
+    """Exchange that exists while a queue is paused; nothing is ever published to it."""
     return f"{queue}.paused"
 
 
@@ -48,7 +47,7 @@ async def declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 async def declare_pause_flag(channel: AbstractChannel, queue: str) -> None:
     """Mark a queue as paused."""
-    await channel.queue_declare(pause_flag(queue), durable=True, arguments=dict(_QUORUM))
+    await channel.exchange_declare(pause_flag(queue), exchange_type="fanout", durable=True)
 
 
 async def _request_queue(channel: AbstractChannel, queue: Queue) -> None:

@@ -1,6 +1,7 @@
 """A connection that comes back by itself, for as long as its process lives."""
 
 import asyncio
+import logging
 from urllib.parse import quote
 
 import aiormq
@@ -8,6 +9,7 @@ import structlog
 
 from shared.errors import BrokerUnavailableError
 from shared.messaging.rabbitmq.failures import bounded
+from shared.messaging.rabbitmq.transport import GatheringTransport
 
 _log = structlog.get_logger(__name__)
 
@@ -16,6 +18,11 @@ CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 3.0
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
+REPORT_EVERY = 30
+"""Failed attempts in a row of which one is logged: half a minute."""
+
+# The client logs each failed attempt as an error and each loss with a traceback; Link reports both.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 
 class _Connection(aiormq.Connection):
@@ -37,17 +44,20 @@ class Link:
     async def run(self) -> None:
         """Keep the connection; ends by cancellation only."""
         delay_s = FIRST_DELAY_S
+        failures = 0
         while True:
-            connection = _Connection(self._url)
+            connection = _Connection(self._url, transport_factory=GatheringTransport())
             try:
                 async with bounded(CONNECT_TIMEOUT_S):
                     await connection.connect()
             except BrokerUnavailableError as error:
-                _log.warning("broker not reached", connection=self._name, reason=error.message)
+                if failures % REPORT_EVERY == 0:
+                    _log.warning("broker not reached", connection=self._name, reason=error.message)
+                failures += 1
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
                 continue
-            delay_s = FIRST_DELAY_S
+            delay_s, failures = FIRST_DELAY_S, 0
             self._connection = connection
             self._up.set()
             await asyncio.wait([connection.closing])

@@ -1,4 +1,8 @@
-"""Paused queues: an empty durable queue beside a queue is the flag, so that no other store is needed."""
+"""Paused queues: a durable exchange beside a queue is the flag, so that no other store is needed.
+
+Exchanges are part of the metadata that every node of a cluster has; a queue as the flag would need its
+own node up, and a quorum queue takes seconds to delete after a restart.
+"""
 
 import aiormq
 
@@ -19,7 +23,7 @@ class Pauses:
         """Look for the flag."""
         async with passing_channel(self._link, TIMEOUT_S) as channel:
             try:
-                await channel.queue_declare(pause_flag(queue), passive=True)
+                await channel.exchange_declare(pause_flag(queue), passive=True)
             except aiormq.ChannelNotFoundEntity:
                 return False
             return True
@@ -32,4 +36,4 @@ class Pauses:
     async def clear(self, queue: str) -> None:
         """Lower the flag; lowered already is fine."""
         async with passing_channel(self._link, TIMEOUT_S) as channel:
-            await channel.queue_delete(pause_flag(queue))
+            await channel.exchange_delete(pause_flag(queue))

@@ -13,6 +13,7 @@ from typing import Any
 from aiormq import spec
 from aiormq.abc import DeliveredMessage
 
+from shared.errors import PayloadTooLargeError
 from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
 
 PUBLISHED_AT = "x-penstock-published-at"
@@ -21,6 +22,8 @@ ATTEMPT = "x-penstock-attempt"
 """Which delivery to a consumer the next one is; absent means 1."""
 REDELIVERED = "x-penstock-redelivered"
 """Present when an earlier consumer had the message."""
+COPY = "x-penstock-copy"
+"""Id of a copy that takes the place of a redelivered message."""
 DEAD_LETTER_ID = "x-penstock-dead-letter-id"
 REASON = "x-penstock-reason"
 DIED_AT = "x-penstock-died-at"
@@ -53,10 +56,10 @@ def check_size(message: Message) -> None:
     """Refuse a body that the port does not carry; a larger one could cost the whole channel.
 
     Raises:
-        ValueError: It is over MAX_BODY_BYTES.
+        PayloadTooLargeError: It is over MAX_BODY_BYTES.
     """
     if len(message.body) > MAX_BODY_BYTES:
-        raise ValueError(
+        raise PayloadTooLargeError(
             f"a message body has at most {MAX_BODY_BYTES} bytes, this {message.type} has {len(message.body)}"
         )
 
@@ -73,7 +76,9 @@ def transient_properties(message: Message) -> spec.Basic.Properties:
     )
 
 
-def queued_properties(message: Message, standing: Standing, *, now_ms: int) -> spec.Basic.Properties:
+def queued_properties(
+    message: Message, standing: Standing, *, now_ms: int, copy_id: str | None = None
+) -> spec.Basic.Properties:
     """Spell a message for a queue."""
     headers: dict[str, Any] = {**message.headers, PUBLISHED_AT: standing.published_at_ms}
     expiration = None
@@ -85,6 +90,8 @@ def queued_properties(message: Message, standing: Standing, *, now_ms: int) -> s
         headers[ATTEMPT] = standing.attempt
     if standing.redelivered:
         headers[REDELIVERED] = 1
+    if copy_id is not None:
+        headers[COPY] = copy_id
     return spec.Basic.Properties(
         headers=headers,
         delivery_mode=PERSISTENT,

@@ -37,14 +37,13 @@ class PostgresServer:
         self._engine.start()
 
     def kill(self) -> None:
-        pid = self._engine.pid
-        assert pid is not None
-        server = psutil.Process(pid)
-        family = [server, *server.children(recursive=True)]  # a session outlives its server for a moment
-        for process in family:
+        """End the server and its backends: those would answer on for a moment."""
+        postmaster = psutil.Process(self._engine.pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(processes, timeout=10)
         assert not alive
 
     def close(self) -> None:

@@ -1,0 +1,127 @@
+"""What only RabbitMQ does: channels that break, alarms, queues that vanish."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.errors import BrokerUnavailableError, LeaseLostError, PublishOutcomeUnknownError
+from shared.messaging.broker import Broker, Message, Settlement
+from shared.messaging.factory import make_broker
+from shared.messaging.rabbitmq.broker import RabbitBroker
+from shared.messaging.topology import Queue, Topology
+from tests.contract.broker.collector import Arrivals, eventually
+from tests.contract.broker.conftest import broker_settings, small_queue
+
+pytestmark = pytest.mark.rabbitmq
+
+
+def text(body: str) -> Message:
+    return Message(type="test.v1", body=body.encode())
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return small_queue()
+
+
+@pytest.fixture
+async def broker(rabbitmq_url: str, queue: Queue) -> AsyncIterator[RabbitBroker]:
+    broker = make_broker(broker_settings(rabbitmq_url), name="test", topology=Topology((queue,)))
+    await broker.connect()
+    assert isinstance(broker, RabbitBroker)
+    yield broker
+    await broker.close()
+
+
+async def test_settling_after_the_channel_broke_is_a_lost_lease_and_the_message_comes_again(broker, queue):
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    await broker.publish(queue.name, text("held"))
+    held = await arrivals.next()
+    await broker._subscriptions[0]._kept.current.close()
+    again = await arrivals.next()
+    assert (again.attempt, again.redelivered) == (2, True)
+    with pytest.raises(LeaseLostError):
+        await held.settle(Settlement.ACK)
+    await again.settle(Settlement.ACK)
+
+
+async def test_a_connection_that_breaks_is_replaced_and_nothing_is_lost(broker, queue):
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=10, on_delivery=arrivals)
+    for link in (broker._consume_link, broker._publish_link):
+        await broker.publish(queue.name, text("one"))
+        link._connection._writer_task.cancel()
+    await eventually(lambda: _accepted(broker, queue), bool)
+    bodies = [(await arrivals.next()).message.body for _ in range(3)]
+    assert bodies.count(b"one") >= 2
+
+
+async def _accepted(broker: Broker, queue: Queue) -> bool:
+    try:
+        await broker.publish(queue.name, text("two"))
+    except (BrokerUnavailableError, PublishOutcomeUnknownError):
+        return False
+    return True
+
+
+async def test_a_queue_that_was_deleted_under_its_consumer_is_declared_again(broker, queue, rabbitmq_url):
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    channel = await (await broker._consume_link.connected()).channel()
+    await channel.queue_delete(queue.name)
+    await channel.close()
+    await eventually(lambda: _works(broker, queue), bool)
+    delivery = await arrivals.next()
+    assert delivery.message.body == b"two"
+    await delivery.settle(Settlement.ACK)
+
+
+async def _works(broker: Broker, queue: Queue) -> bool:
+    try:
+        return (await broker.stats(queue.name)).consumers == 1 and await _accepted(broker, queue)
+    except Exception:  # noqa: BLE001 - the queue does not exist for a moment
+        return False
+
+
+async def test_a_publish_during_a_memory_alarm_is_refused_fast_and_goes_through_after(
+    tmp_path_factory, queue
+):
+    from tests.support.rabbitmq import RabbitNode
+
+    node = RabbitNode(tmp_path_factory.mktemp("alarm"))
+    await asyncio.to_thread(node.start)
+    broker = make_broker(broker_settings(node.url), name="alarmed", topology=Topology((queue,)))
+    try:
+        await broker.connect()
+        await asyncio.to_thread(_watermark, node, "0.0000001")
+        with pytest.raises((BrokerUnavailableError, PublishOutcomeUnknownError)):
+            await broker.publish(queue.name, text("first: finds the alarm"))
+        async with asyncio.timeout(0.2):
+            with pytest.raises(BrokerUnavailableError, match="memory"):
+                await broker.publish(queue.name, text("second: knows of it"))
+        with pytest.raises(BrokerUnavailableError, match="memory"):
+            await broker.ping()
+        await asyncio.to_thread(_watermark, node, "0.6")
+        await eventually(lambda: _accepted(broker, queue), bool)
+    finally:
+        await broker.close()
+        await asyncio.to_thread(node.close)
+
+
+def _watermark(node, fraction: str) -> None:
+    subprocess.run(
+        [
+            "/usr/lib/rabbitmq/bin/rabbitmqctl",
+            "-n",
+            node._environment()["RABBITMQ_NODENAME"],
+            "set_vm_memory_high_watermark",
+            fraction,
+        ],
+        env=node._environment(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
