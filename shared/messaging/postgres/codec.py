@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from shared.errors import MalformedMessageError
+from shared.errors import MalformedMessageError, PayloadTooLargeError
 from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
 
 MAX_NOTIFICATION_BYTES = 7900
@@ -32,7 +32,7 @@ def to_row(message: Message) -> Stored:
     """Encode for a queue's table.
 
     Raises:
-        ValueError: The body is over the port's limit.
+        PayloadTooLargeError: The body is over the port's limit.
         MalformedMessageError: A property holds what PostgreSQL cannot keep.
     """
     properties, body = _parts(message)
@@ -70,7 +70,7 @@ def to_notifications(message: Message, numbers: Iterator[int]) -> list[str]:
         numbers: Numbers the pieces: PostgreSQL drops one of two equal notifications in a transaction.
 
     Raises:
-        ValueError: The body is over the port's limit.
+        PayloadTooLargeError: The body is over the port's limit.
         MalformedMessageError: A property holds what PostgreSQL cannot keep.
     """
     properties, body = _parts(message)
@@ -112,7 +112,9 @@ class Assembler:
 
 def _parts(message: Message) -> tuple[str, str]:
     if len(message.body) > MAX_BODY_BYTES:
-        raise ValueError(f"a message of {len(message.body)} bytes is over the limit of {MAX_BODY_BYTES}")
+        raise PayloadTooLargeError(
+            f"a message of {len(message.body)} bytes is over the limit of {MAX_BODY_BYTES}"
+        )
     properties: dict[str, Any] = {"type": message.type}
     if message.headers:
         properties["headers"] = dict(message.headers)

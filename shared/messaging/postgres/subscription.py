@@ -46,6 +46,7 @@ class Reader:
         self._unsettled = 0
         self._maybe_more = True
         self._stopped = False
+        self._failing = False
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self._log = structlog.get_logger(queue=queue)
@@ -88,9 +89,12 @@ class Reader:
                 _TAKE, self._table, self._queue, self._lease_s, wanted, timeout_s=TAKE_TIMEOUT_S
             )
         except BrokerUnavailableError as error:
-            self._log.warning("queue_not_read", reason=error.message)
+            if not self._failing:  # once an outage
+                self._log.warning("queue_not_read", reason=error.message)
+            self._failing = True
             await self._rest()
             return
+        self._failing = False
         if len(rows) == wanted:
             self._maybe_more = True
         await self._hand_out(sorted(rows, key=lambda row: row["msg_id"]))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from shared.errors import MalformedMessageError
+from shared.errors import MalformedMessageError, PayloadTooLargeError
 from shared.messaging.broker import Message, OnMessage
 from shared.messaging.postgres.batcher import Batcher
 from shared.messaging.postgres.codec import Assembler, to_notifications
@@ -35,10 +35,10 @@ class Sender:
         """Send to everybody.
 
         Raises:
-            ValueError: The body is over the port's limit.
+            PayloadTooLargeError: The body is over the port's limit.
         """
         if len(message.body) > _MAX_BROADCAST_BYTES:
-            raise ValueError(f"a broadcast has at most {_MAX_BROADCAST_BYTES} bytes")
+            raise PayloadTooLargeError(f"a broadcast has at most {_MAX_BROADCAST_BYTES} bytes")
         await self.batches.submit((BROADCAST_CHANNEL, to_notifications(message, self._numbers)))
 
     async def _flush(self, batch: Sequence[tuple[str, Sequence[str]]]) -> Sequence[None]:

@@ -5,6 +5,7 @@ the same queue, confirmed, and then the original is acknowledged. A crash betwee
 is at least once. What RabbitMQ counts itself differs between versions and includes mere looks.
 """
 
+import asyncio
 import time
 from datetime import datetime
 from uuid import uuid4
@@ -27,6 +28,7 @@ from shared.messaging.rabbitmq.wire import (
 )
 
 _LONGEST_REASON = 2000
+_RECOUNT_PAUSE_S = 1.0
 
 
 def now_ms() -> int:
@@ -80,6 +82,23 @@ class RabbitDelivery:
                 return
         await self._tell(acknowledge=True)
 
+    async def recount(self, copy_id: str) -> None:
+        """Put a copy with the attempt counted in its place; returns when the original is acknowledged.
+
+        Raises:
+            BrokerUnavailableError, LeaseLostError, PublishOutcomeUnknownError: The original stays: it comes
+                again, and so may a copy.
+        """
+        properties = queued_properties(self.message, self._counted(), now_ms=now_ms(), copy_id=copy_id)
+        self._settled = True
+        try:
+            await self._publisher.publish(DEFAULT_EXCHANGE, self.queue, self.message.body, properties)
+        except PenstockError:
+            await asyncio.sleep(_RECOUNT_PAUSE_S)  # it comes again at once
+            await self._tell(acknowledge=False)
+            raise
+        await self._tell(acknowledge=True, flush=True)
+
     async def _pass_on(self, settlement: Settlement, reason: str) -> None:
         match settlement:
             case Settlement.DEAD_LETTER:
@@ -106,10 +125,10 @@ class RabbitDelivery:
             redelivered=True,
         )
 
-    async def _tell(self, *, acknowledge: bool) -> None:
+    async def _tell(self, *, acknowledge: bool, flush: bool = False) -> None:
         try:
             if acknowledge:
-                await self._channel.basic_ack(self._tag, wait=False)
+                await self._channel.basic_ack(self._tag, wait=flush)
             else:
                 await self._channel.basic_nack(self._tag, requeue=True, wait=False)
         except LOST as error:

@@ -11,7 +11,7 @@ from shared.errors import (
     UnroutableMessageError,
 )
 from shared.messaging.rabbitmq.channel import Channel, KeptChannel, Prepare
-from shared.messaging.rabbitmq.failures import LOST, cancelled_from_outside
+from shared.messaging.rabbitmq.failures import cancelled_from_outside, lost
 from shared.messaging.rabbitmq.link import Link
 
 DEFAULT_EXCHANGE = ""
@@ -76,12 +76,14 @@ class Publisher:
             raise UnroutableMessageError(f"no queue is bound to {routing_key!r}") from error
         except aiormq.ChannelInvalidStateError as error:
             raise BrokerUnavailableError("the connection to RabbitMQ broke") from error
-        except (TimeoutError, *LOST) as error:
-            raise _failed(sent=sent, reason=type(error).__name__) from error
         except asyncio.CancelledError as error:
             if cancelled_from_outside():
                 raise
             raise _failed(sent=sent, reason="connection lost") from error
+        except Exception as error:
+            if not lost(error):
+                raise
+            raise _failed(sent=sent, reason=type(error).__name__) from error
 
     async def send(
         self, exchange: str, routing_key: str, body: bytes, properties: spec.Basic.Properties
@@ -97,7 +99,9 @@ class Publisher:
                 await channel.basic_publish(
                     body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
                 )
-        except (TimeoutError, *LOST) as error:
+        except Exception as error:
+            if not lost(error):
+                raise
             raise BrokerUnavailableError(f"RabbitMQ: {type(error).__name__}") from error
 
     async def _open(self, kept: KeptChannel) -> Channel:

@@ -1,6 +1,7 @@
 """A running consumption of one queue."""
 
 import asyncio
+from uuid import uuid4
 
 import structlog
 from aiormq import spec
@@ -15,7 +16,7 @@ from shared.messaging.rabbitmq.failures import bounded
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.pauses import Pauses
 from shared.messaging.rabbitmq.publisher import Publisher
-from shared.messaging.rabbitmq.wire import EXPIRES_AT, raw_headers
+from shared.messaging.rabbitmq.wire import COPY, EXPIRES_AT, raw_headers
 from shared.messaging.topology import Queue
 
 _log = structlog.get_logger(__name__)
@@ -57,6 +58,7 @@ class RabbitSubscription:
         self._kept = KeptChannel(link, self._prepare)
         self._consumer_tag: str | None = None
         self._changing = asyncio.Lock()
+        self._recounting: dict[str, RabbitDelivery | None] = {}
         self._stopped = False
 
     async def start(self, patience_s: float) -> None:
@@ -113,22 +115,37 @@ class RabbitSubscription:
 
     async def _arrived(self, raw: DeliveredMessage) -> None:
         delivery = RabbitDelivery(raw, queue=self.queue.name, link=self._link, publisher=self._publisher)
-        expires_at_ms = raw_headers(raw).get(EXPIRES_AT)
+        headers = raw_headers(raw)
+        expires_at_ms = headers.get(EXPIRES_AT)
         if expires_at_ms is not None and expires_at_ms <= now_ms():
-            self._tasks.create_task(self._put_aside(delivery, Settlement.ACK))
+            self._tasks.create_task(self._drop(delivery))
         elif raw.redelivered:
-            self._tasks.create_task(self._put_aside(delivery, Settlement.REQUEUE))
+            self._tasks.create_task(self._recount(delivery))
+        elif headers.get(COPY) in self._recounting:
+            self._recounting[headers[COPY]] = delivery
         else:
             self._on_delivery(delivery)
 
-    async def _put_aside(self, delivery: RabbitDelivery, settlement: Settlement) -> None:
-        """Settle what the consumer does not get to see.
-
-        What RabbitMQ marks as redelivered had a consumer that did not settle it; the copy that takes its
-        place has that counted. Expired messages end here when they expire between two heartbeats of the
-        queue.
-        """
+    async def _drop(self, delivery: RabbitDelivery) -> None:
+        """Acknowledge what expired on its way here."""
         try:
-            await delivery.settle(settlement)
+            await delivery.settle(Settlement.ACK)
         except PenstockError as error:
-            _log.warning("delivery not put aside", queue=self.queue.name, reason=error.message)
+            _log.warning("expired delivery not dropped", queue=self.queue.name, reason=error.message)
+
+    async def _recount(self, delivery: RabbitDelivery) -> None:
+        """Replace what an earlier consumer had and did not settle by a copy with that counted.
+
+        The copy may arrive here before its original is acknowledged. It is held back until then: a message
+        that kills its consumer would otherwise be there twice after each time.
+        """
+        copy_id = uuid4().hex
+        self._recounting[copy_id] = None
+        try:
+            await delivery.recount(copy_id)
+        except PenstockError as error:
+            _log.warning("redelivery not counted", queue=self.queue.name, reason=error.message)
+        finally:
+            early = self._recounting.pop(copy_id)
+            if early is not None:
+                self._on_delivery(early)

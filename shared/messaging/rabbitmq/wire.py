@@ -22,6 +22,8 @@ ATTEMPT = "x-penstock-attempt"
 """Which delivery to a consumer the next one is; absent means 1."""
 REDELIVERED = "x-penstock-redelivered"
 """Present when an earlier consumer had the message."""
+COPY = "x-penstock-copy"
+"""Id of a copy that takes the place of a redelivered message."""
 DEAD_LETTER_ID = "x-penstock-dead-letter-id"
 REASON = "x-penstock-reason"
 DIED_AT = "x-penstock-died-at"
@@ -74,7 +76,9 @@ def transient_properties(message: Message) -> spec.Basic.Properties:
     )
 
 
-def queued_properties(message: Message, standing: Standing, *, now_ms: int) -> spec.Basic.Properties:
+def queued_properties(
+    message: Message, standing: Standing, *, now_ms: int, copy_id: str | None = None
+) -> spec.Basic.Properties:
     """Spell a message for a queue."""
     headers: dict[str, Any] = {**message.headers, PUBLISHED_AT: standing.published_at_ms}
     expiration = None
@@ -86,6 +90,8 @@ def queued_properties(message: Message, standing: Standing, *, now_ms: int) -> s
         headers[ATTEMPT] = standing.attempt
     if standing.redelivered:
         headers[REDELIVERED] = 1
+    if copy_id is not None:
+        headers[COPY] = copy_id
     return spec.Basic.Properties(
         headers=headers,
         delivery_mode=PERSISTENT,

@@ -1,5 +1,6 @@
 """Broker servers that a test may kill, the same for both kinds."""
 
+import contextlib
 from pathlib import Path
 from typing import Protocol
 
@@ -40,7 +41,8 @@ class PostgresServer:
         postmaster = psutil.Process(self._engine.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert not alive
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.errors import MalformedMessageError
+from shared.errors import MalformedMessageError, PayloadTooLargeError
 from shared.messaging.broker import MAX_BODY_BYTES, Message
 from shared.messaging.requests import Requester
 from tests.integration.messaging.conftest import WORK, Taken, until
@@ -48,7 +48,7 @@ async def test_one_message_that_cannot_be_kept_spoils_no_other(broker):
     *done, refused, too_large = await asyncio.gather(*good, bad, large, return_exceptions=True)
     assert done == [None] * 5
     assert isinstance(refused, MalformedMessageError)
-    assert isinstance(too_large, ValueError)
+    assert isinstance(too_large, PayloadTooLargeError)
     assert (await broker.stats(WORK)).ready == 5
 
 
