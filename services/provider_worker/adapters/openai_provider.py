@@ -8,7 +8,7 @@ import aiohttp
 
 from services.provider_worker.adapters.event_reader import EventReader
 from services.provider_worker.adapters.http_errors import error_for
-from services.provider_worker.domain.answers import read_answer, read_chunk
+from services.provider_worker.domain.answers import LARGEST_CHUNK, read_answer, read_chunk
 from services.provider_worker.domain.outgoing import for_answer, for_stream
 from services.provider_worker.domain.provider import Chunk, ProviderAnswer, ProviderCall
 from services.provider_worker.domain.stream_end import StreamEnd
@@ -28,8 +28,6 @@ _PATHS = {
     Operation.IMAGE: "/images/generations",
 }
 _LARGEST_ERROR = 64 * 1024
-_LARGEST_EVENT = 192 * 1024
-"""A chunk travels in one message."""
 
 
 def make_session() -> aiohttp.ClientSession:
@@ -100,7 +98,7 @@ class OpenAIProvider:
                 response = await self._post(call.operation, body)
         try:
             reader = EventReader(
-                response, max_event_bytes=_LARGEST_EVENT, max_bytes=self._max_answer_bytes * 8
+                response, max_event_bytes=LARGEST_CHUNK, max_bytes=self._max_answer_bytes * 8
             )
             end = StreamEnd(self.name)
             while True:

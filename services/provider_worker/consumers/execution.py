@@ -45,14 +45,15 @@ class Execution:
     async def _bounded(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
         """Call until the deadline or a cancellation, whichever comes first."""
         left_s = (job.request.deadline_at - datetime.now(UTC)).total_seconds()
+        scope = run.scope = asyncio.timeout(left_s)
         try:
-            async with asyncio.timeout(left_s) as run.scope:
+            async with scope:
                 if run.cancelled:
                     run.cancel()
                 return await self._caller.call(attempt)
         except TimeoutError:
             end = cancelled() if run.cancelled else expired()
-            if end.error is None:
+            if end.error is None or not scope.expired():
                 raise
             return self._caller.broken_off(attempt, end.status, end.error)
         finally:

@@ -14,7 +14,7 @@ from services.provider_worker.consumers.running import Run, RunningJobs
 from services.provider_worker.domain.outcome import Outcome, cancelled, expired, failed
 from shared.config.catalog import Catalog
 from shared.contracts.jobs import JobRequested, JobStatus, Operation
-from shared.errors import InvalidRequestError, PenstockError
+from shared.errors import InvalidRequestError, PenstockError, ProviderRejectedError
 from shared.messaging.broker import Delivery
 from shared.observability.attributes import MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_TYPE
 from shared.observability.tracing import span
@@ -123,6 +123,9 @@ def _report(job: Job, outcome: Outcome) -> None:
     if outcome.error is None:
         _log.debug("job answered", **facts)
     elif outcome.status in (JobStatus.FAILED, JobStatus.INCOMPLETE):
-        _log.warning("job failed", code=outcome.error.code, reason=outcome.error.message, **facts)
+        # A refusal may quote the prompt, which must not be logged; the caller gets it in full.
+        quotes = isinstance(outcome.error, (ProviderRejectedError, InvalidRequestError))
+        reason = None if quotes else outcome.error.message
+        _log.warning("job failed", code=outcome.error.code, reason=reason, **facts)
     else:
         _log.info("job stopped", **facts)

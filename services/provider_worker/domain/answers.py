@@ -16,6 +16,8 @@ _HEART = {
     Operation.IMAGE: "data",
 }
 _LONGEST_MESSAGE = 2000
+LARGEST_CHUNK = 192 * 1024
+"""In bytes: a chunk travels in one message."""
 
 
 def read_answer(provider: str, operation: Operation, body: bytes) -> ProviderAnswer:
@@ -57,9 +59,11 @@ def read_chunk(provider: str, text: bytes) -> Chunk:
     """Check one chunk of a stream and put it on one line.
 
     Raises:
-        ProviderProtocolError: It is not a JSON object.
+        ProviderProtocolError: It is not a JSON object, or too large.
         ProviderUnavailableError: It is an error object.
     """
+    if len(text) > LARGEST_CHUNK:
+        raise ProviderProtocolError(provider, f"{provider} sent a chunk that is too large.")
     data = object_of(provider, text)
     if data.get("error"):
         raise error_inside(provider, data)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import orjson
-
+from services.provider_worker.domain.json_text import write
 from services.provider_worker.domain.tokens import Tokens, tokens_of
 from shared.contracts.jobs import Operation
 
@@ -45,7 +44,7 @@ class Assembly:
             for call in choice.get("message", {}).get("tool_calls") or ():
                 if isinstance(call, dict):
                     call.pop("index", None)  # only chunks number them
-        return orjson.dumps({**self._head, "object": self._object, "choices": choices})
+        return write({**self._head, "object": self._object, "choices": choices})
 
     def _add_choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")

@@ -1,4 +1,4 @@
-"""JSON from callers and providers: parsed for reading, never to be written again."""
+"""JSON from callers and providers: parsed for reading; only what is put together here is written."""
 
 import json
 from typing import Any, Never
@@ -20,6 +20,15 @@ def parse(text: bytes) -> Any:
             return json.loads(text.decode(), parse_constant=_refuse)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+
+
+def write(value: Any) -> bytes:
+    """Write JSON, whatever :func:`parse` can have read."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # Integers above 64 bits, and halves of a character that a provider split over two chunks.
+        return json.dumps(value).encode()
 
 
 def _refuse(constant: str) -> Never:

@@ -109,3 +109,14 @@ def test_odd_chunks_do_no_harm():
         {"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "u"}]}}]},
     )
     assert len(answer["choices"]) == 1
+
+
+def test_a_character_that_is_split_over_chunks_is_whole_again():
+    answer, _ = assembled(
+        choice({"content": "\ud83d"}), choice({"content": "\ude00", "big": 12345678901234567890123})
+    )
+    assert answer["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "\U0001f600",
+        "big": 12345678901234567890123,
+    }
