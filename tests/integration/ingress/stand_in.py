@@ -110,9 +110,7 @@ class StandIn:
                     break
         failure = REFUSED if script == "fail" else BROKEN if script == "cut" else None
         body = b"" if job.stream or failure else answer(job, self.bodies[-1], script)
-        body, ref = await self._bodies.put(
-            body, tenant_id=job.tenant_id, job_id=job.job_id, kind="result"
-        )
+        body, ref = await self._bodies.put(body, tenant_id=job.tenant_id, job_id=job.job_id, kind="result")
         await self._say(
             address,
             finished(job, failure=failure, start_id=start_id, deltas=deltas, body=body, body_ref=ref),

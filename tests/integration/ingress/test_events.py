@@ -19,7 +19,9 @@ LIMIT_S = 10
 
 
 @asynccontextmanager
-async def following(http: aiohttp.ClientSession, url: str, **kwargs: object) -> AsyncIterator[aiohttp.StreamReader]:
+async def following(
+    http: aiohttp.ClientSession, url: str, **kwargs: object
+) -> AsyncIterator[aiohttp.StreamReader]:
     async with asyncio.timeout(LIMIT_S), http.get(url, **kwargs) as answer:  # type: ignore[arg-type]
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -73,9 +75,7 @@ async def test_a_reader_resumes_after_what_it_has_on_another_ingress_after_a_res
         assert (await next_event(stream))["id"] == "1"
     await api.stop()
     async with serve(make_settings(), alice) as other:
-        async with following(
-            other.http, job["urls"]["events"], headers={"Last-Event-ID": "20"}
-        ) as stream:
+        async with following(other.http, job["urls"]["events"], headers={"Last-Event-ID": "20"}) as stream:
             assert (await next_event(stream))["id"] == "21"
             await end(other, job_id)
             assert await rest(stream) == [

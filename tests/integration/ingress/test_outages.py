@@ -16,7 +16,15 @@ from services.ingress.settings import IngressSettings
 from shared.config.settings import BrokerSettings, PostgresSettings, RedisSettings
 from shared.runtime.engines.postgres import EmbeddedPostgres
 from shared.storage.migrate import migrate
-from tests.integration.ingress.conftest import Api, Tenant, hello, make_tenant, serve, until_ready
+from tests.integration.ingress.conftest import (
+    Api,
+    Tenant,
+    eventually,
+    hello,
+    make_tenant,
+    serve,
+    until_ready,
+)
 
 CHAT = "/v1/chat/completions"
 JOB = {"operation": "chat", "input": hello("sim/silent")}
@@ -81,9 +89,10 @@ async def ask(http: aiohttp.ClientSession, method: str, path: str, **kwargs: Any
 
 
 async def until(http: aiohttp.ClientSession, status: int, method: str, path: str, **kwargs: Any) -> None:
-    async with asyncio.timeout(RECOVERY_S):
-        while (await ask(http, method, path, **kwargs))[0] != status:
-            await asyncio.sleep(0.05)
+    async def answered() -> bool:
+        return (await ask(http, method, path, **kwargs))[0] == status
+
+    await eventually(answered, RECOVERY_S)
 
 
 @asynccontextmanager
@@ -141,9 +150,7 @@ async def test_without_postgresql_calls_go_on_and_jobs_wait_for_a_retry(
         assert (await ask(api.http, "GET", job["urls"]["events"]))[0] == 503
         assert (await ask(api.http, "POST", job["urls"]["cancel"]))[0] == 503
         assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 503
-        together = await asyncio.gather(
-            *(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30))
-        )
+        together = await asyncio.gather(*(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30)))
         assert {status for status, _ in together} == {503}
     await until(api.http, 202, "POST", "/v1/jobs", json=JOB)
     await until(api.http, 200, "GET", job["urls"]["self"])
