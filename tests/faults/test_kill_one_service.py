@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +33,7 @@ def submit(fleet: Fleet, number: int) -> dict:
         "input": {
             "model": "simulator/echo",
             "messages": [{"role": "user", "content": f"job {number}"}],
-            "simulator": {"delay_ms": 400},
+            "simulator": {"delay_ms": 1500},
         },
     }
     status, _, raw = fleet.request("POST", "/v1/jobs", body)
@@ -67,14 +68,16 @@ def service(fleet: Fleet, name: str) -> dict:
 @pytest.mark.timeout(240)
 def test_every_job_ends_exactly_once_when_one_service_is_killed(fleet: Fleet, victim: str) -> None:
     with ThreadPoolExecutor(16) as pool:
-        jobs = list(pool.map(lambda number: submit(fleet, number), range(JOBS)))
         before = service(fleet, victim)
+        jobs = list(pool.map(lambda number: submit(fleet, number), range(JOBS)))
+        killed_at = int(time.time())
         os.kill(before["pid"], signal.SIGKILL)
         fleet.wait_until(
             lambda: service(fleet, victim)["pid"] not in (None, before["pid"]), f"{victim} is started anew"
         )
         fleet.wait_until(lambda: answers(fleet), "the fleet is ready again")
         ends = list(pool.map(lambda job: finished(fleet, job), jobs))
+    assert max(end["finished_at"] for end in ends) >= killed_at, "no job was under way at the kill"
     assert Counter(end["status"] for end in ends) == {"completed": JOBS}
     for job in jobs:
         history = read_events(fleet, job)
