@@ -122,10 +122,20 @@ async def serve(settings: IngressSettings, tenant: Tenant) -> AsyncGenerator[Api
         await broker.close()
 
 
-async def until_ready(health: Health) -> None:
-    async with asyncio.timeout(20):
-        while not (await health.report())[0]:
+async def eventually(holds: Callable[[], Awaitable[bool]], limit_s: float = 20) -> None:
+    """Look again and again until something holds."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            if await holds():
+                return
             await asyncio.sleep(0.02)
+
+
+async def until_ready(health: Health) -> None:
+    async def ready() -> bool:
+        return (await health.report())[0]
+
+    await eventually(ready)
 
 
 @pytest.fixture

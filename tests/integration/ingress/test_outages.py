@@ -16,7 +16,15 @@ from services.ingress.settings import IngressSettings
 from shared.config.settings import BrokerSettings, PostgresSettings, RedisSettings
 from shared.runtime.engines.postgres import EmbeddedPostgres
 from shared.storage.migrate import migrate
-from tests.integration.ingress.conftest import Api, Tenant, hello, make_tenant, serve, until_ready
+from tests.integration.ingress.conftest import (
+    Api,
+    Tenant,
+    eventually,
+    hello,
+    make_tenant,
+    serve,
+    until_ready,
+)
 
 CHAT = "/v1/chat/completions"
 JOB = {"operation": "chat", "input": hello("sim/silent")}
@@ -81,9 +89,10 @@ async def ask(http: aiohttp.ClientSession, method: str, path: str, **kwargs: Any
 
 
 async def until(http: aiohttp.ClientSession, status: int, method: str, path: str, **kwargs: Any) -> None:
-    async with asyncio.timeout(RECOVERY_S):
-        while (await ask(http, method, path, **kwargs))[0] != status:
-            await asyncio.sleep(0.05)
+    async def answered() -> bool:
+        return (await ask(http, method, path, **kwargs))[0] == status
+
+    await eventually(answered, RECOVERY_S)
 
 
 @asynccontextmanager
