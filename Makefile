@@ -62,13 +62,13 @@ $(VENV)/bin/python:
 	@$(UV) venv -q --python $(PYTHON) $(VENV)
 
 $(VENV)/.local: requirements/local.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing (once)" && $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/local.lock
+	@echo "installing (once)" && $(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/local.lock
 	@$(call install_penstock)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing with the development tools (once)" \
-		&& $(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.lock
+		&& $(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	@$(call install_penstock)
 	@touch $@ $(VENV)/.local
 

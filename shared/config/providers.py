@@ -4,9 +4,15 @@ A provider is on when configuration names it, or when its usual environment vari
 Only the worker needs the keys; ingress needs the names.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _http_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must be a URL that begins with http:// or https://")
+    return url.rstrip("/")
 
 
 class ProviderSettings(BaseModel):
@@ -16,8 +22,8 @@ class ProviderSettings(BaseModel):
 
     kind: Literal["openai", "litellm"] = "openai"
     """``openai``: anything that speaks the OpenAI protocol. ``litellm``: anything LiteLLM knows."""
-    base_url: str | None = None
-    """Root of the API including its version, e.g. ``https://api.openai.com/v1``."""
+    base_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """Root of the API including its version, e.g. ``https://api.openai.com/v1``; no slash at its end."""
     api_key: SecretStr | None = None
     litellm_prefix: str | None = None
     """LiteLLM's own name of the provider where it differs, e.g. ``vertex_ai``."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.config.layers import Layer, Tree
 from shared.config.problems import ConfigurationError, Problem
-from shared.config.variables import is_section, path_of, type_at, value_of
+from shared.config.variables import is_group, is_section, path_of, type_at, value_of
 
 _LARGEST_SECRET_BYTES = 64 * 1024
 
@@ -66,7 +66,7 @@ def yaml_layer(settings_type: type[BaseModel], file: Path, *, shown_as: str) -> 
         return Layer()
     if not isinstance(content, dict):
         raise _unusable(shown_as, "is not a mapping of settings", file)
-    return Layer.of(_without_empty_sections(settings_type, content), shown_as)
+    return Layer.of(_spelt_out(settings_type, content), shown_as)
 
 
 def _variables_layer(settings_type: type[BaseModel], variables: Mapping[str, tuple[str, str]]) -> Layer:
@@ -96,14 +96,18 @@ def _read_secrets(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
         raise _unusable(str(name), f"cannot be read as text ({type(error).__name__})", folder) from error
 
 
-def _without_empty_sections(declared: Any, content: Mapping[Any, Any]) -> Tree:
+def _spelt_out(declared: Any, content: Mapping[Any, Any]) -> Tree:
+    """Read ``log:`` without members as nothing said, and ``providers: {ollama: }`` as all its defaults."""
     tree: Tree = {}
     for key, value in content.items():
         name = str(key)
-        inner = type_at(declared, (name,)) if is_section(declared) else None
-        if value is None and is_section(inner):
-            continue
-        tree[name] = _without_empty_sections(inner, value) if isinstance(value, dict) else value
+        inner = type_at(declared, (name,))
+        if isinstance(value, dict):
+            tree[name] = _spelt_out(inner, value)
+        elif value is not None or not is_group(inner):
+            tree[name] = value
+        elif not is_section(declared):
+            tree[name] = {}
     return tree
 
 

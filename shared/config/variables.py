@@ -36,15 +36,15 @@ def path_of(variable: str) -> Path | None:
     return parts if all(parts) else None
 
 
-def type_at(settings_type: type[BaseModel], path: Path) -> Any:
-    """Look up the declared type of a setting; None when nothing is declared there."""
-    found: Any = settings_type
+def type_at(declared: Any, path: Path) -> Any:
+    """Look up the declared type of a setting below ``declared``; None when nothing is declared there."""
+    found = declared
     for name in path:
         found = _bare(found)
         if is_section(found):
             field = found.model_fields.get(name)
             found = field.annotation if field else None
-        elif get_origin(found) is not None and issubclass(get_origin(found), Mapping):
+        elif is_group(found):
             found = get_args(found)[1]
         else:
             return None
@@ -54,6 +54,12 @@ def type_at(settings_type: type[BaseModel], path: Path) -> Any:
 def is_section(declared: Any) -> TypeGuard[type[BaseModel]]:
     """Tell whether a declared type is a group of settings."""
     return isinstance(declared, type) and issubclass(declared, BaseModel)
+
+
+def is_group(declared: Any) -> bool:
+    """Tell whether a declared type has members: a section, or a mapping by name."""
+    kind = get_origin(declared) or declared
+    return isinstance(kind, type) and issubclass(kind, (BaseModel, Mapping))
 
 
 def value_of(text: str, declared: Any) -> Any:
@@ -69,7 +75,7 @@ def value_of(text: str, declared: Any) -> Any:
         if text.lstrip().startswith("["):
             return orjson.loads(text)
         return [item.strip() for item in text.split(",") if item.strip()]
-    if issubclass(kind, (BaseModel, Mapping)):
+    if is_group(declared):
         if not text.lstrip().startswith("{"):
             raise ValueError("not a JSON object")
         return orjson.loads(text)

@@ -18,16 +18,17 @@ def failure_of(error: PenstockError) -> Failure:
     A provider that refuses our credentials is the operator's affair: the provider's own words can hold
     a part of the key, so they stay in the logs.
     """
-    message, status = error.message, error.http_status
+    message, status, param = error.message, error.http_status, error.param
     if isinstance(error, ProviderAuthenticationError):
         message = f"The provider {error.provider!r} is not usable with the configured credentials."
+        param = None
     elif isinstance(error, ProviderRejectedError):
         status = error.status
     return Failure(
         code=error.code,
         message=message,
         kind=error.kind,
-        param=error.param,
+        param=param,
         http_status=status,
         retry_after_s=error.retry_after_s,
     )

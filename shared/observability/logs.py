@@ -6,6 +6,7 @@ Bodies never get here: nobody logs them, what is named like one or like a secret
 are never more talkative than ``info``, and tracebacks come without local variables.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -92,7 +93,11 @@ def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     """Make one line of JSON that begins with what a reader looks for first."""
     first = {name: event.pop(name) for name in _FIRST if name in event}
-    return orjson.dumps(first | event, default=_described, option=orjson.OPT_NON_STR_KEYS)
+    line = {**first, **event}
+    try:
+        return orjson.dumps(line, default=_described)
+    except orjson.JSONEncodeError:  # a huge integer, half a surrogate pair: the slow way knows them
+        return json.dumps(line, default=_described).encode()
 
 
 def _masked(value: Any, depth: int) -> Any:

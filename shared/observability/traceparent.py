@@ -7,6 +7,7 @@ from typing import Self
 
 HEADER = "traceparent"
 _LONGEST = 512
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _PATTERN = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
@@ -30,7 +31,7 @@ class TraceParent:
         if match is None:
             return None
         version, trace_id, span_id, flags, more = match.groups()
-        if version == "ff" or (version == "00" and more) or not (int(trace_id, 16) and int(span_id, 16)):
+        if version == "ff" or (more and version == "00") or trace_id == _NO_TRACE or span_id == _NO_SPAN:
             return None
         return cls(trace_id, span_id, bool(int(flags, 16) & 1))
 

@@ -40,4 +40,6 @@ class Health:
             return error.message
         except (OSError, ConnectionError) as error:
             return f"unreachable: {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - a client's own error is a report about the dependency
+            return f"check failed: {type(error).__name__}"
         return "ok"

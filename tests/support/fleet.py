@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class Fleet:
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, Message, bytes]:
         """Make one HTTP request with the fleet's key; returns status, headers, body."""
         request = urllib.request.Request(  # noqa: S310 - a loopback URL of our own
             self.url + path,
@@ -109,10 +110,10 @@ class Fleet:
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
-                return answer.status, dict(answer.headers), answer.read()
+                return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, dict(error.headers), error.read()
+                return error.code, error.headers, error.read()
 
     def json(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}) -> Any:
         """Make one request and parse the JSON answer, whatever its status."""

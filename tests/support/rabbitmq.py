@@ -59,7 +59,12 @@ class RabbitNode:
             raise RuntimeError("RabbitMQ did not start:\n" + "\n".join(console.splitlines()[-20:]))
 
     def kill(self) -> None:
-        """End the node as a crash does (SIGKILL)."""
+        """End the node as a crash does (SIGKILL).
+
+        Measured on 3.10.8: a quorum queue first declared less than about five seconds before the kill
+        has no leader ever after, over clean restarts too. Publishes to it are never confirmed and reads never
+        answered until it is deleted (which takes five seconds) and declared again. Older queues recover.
+        """
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -74,7 +79,7 @@ class RabbitNode:
         """Delete what a stopped node knows: queues, messages, users."""
         if self.running():
             raise RuntimeError("stop or kill the node before wiping its data")
-        shutil.rmtree(self._base / "data", ignore_errors=False)
+        shutil.rmtree(self._base / "data")
 
     def close(self) -> None:
         """Leave no process behind, the port mapper included."""

@@ -17,7 +17,7 @@ from typing import Self
 from shared.runtime.engines.errors import EngineError
 
 UNPRIVILEGED_ID = 65534
-"""`nobody`: present on every Linux, with or without a line in /etc/passwd."""
+"""`nobody` on every current Linux; initdb insists on a user with a line in /etc/passwd."""
 
 CAPABILITIES = ((), ("dac_read_search",), ("dac_override",))
 """From least to most. Containers usually withhold the second and grant the third."""
@@ -46,7 +46,7 @@ class Identity:
         me = os.geteuid()
         try:
             owner = data.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             owner = None
         except PermissionError:
             raise EngineError(f"{data} is closed to this user: choose another data folder") from None

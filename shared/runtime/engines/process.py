@@ -103,13 +103,15 @@ class ServerProcess:
             self._signal(number, signal.SIGKILL)
         if not wait_for(lambda: not any(map(self._is_ours, strays)), timeout_s=KILL_TIMEOUT_S):
             raise EngineStopError(f"{self._program} processes {strays} in {self._home} do not end")
-        self._reap()
+        if self._child is not None:  # ended above, or its folder is gone already and it is about to end
+            self._child.wait(KILL_TIMEOUT_S)
+            self._child = None
         self._pid_file.unlink(missing_ok=True)
 
     def _recorded_pid(self) -> int | None:
         try:
             return int(self._pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):  # none, or a server is just writing it
+        except (OSError, ValueError):  # none, or not for us to read, or a server is just writing it
             return None
 
     def _is_ours(self, number: int) -> bool:

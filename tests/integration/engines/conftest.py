@@ -25,7 +25,6 @@ def stopped_afterwards() -> Iterator[Callable[[EmbeddedServer], EmbeddedServer]]
     yield remember
     for engine in engines:
         engine.stop()
-        engine.running()  # reaps a child that another object stopped
 
 
 @pytest.fixture

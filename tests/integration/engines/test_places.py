@@ -1,9 +1,11 @@
 """Folders in which an engine must work, and folders that it must refuse."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,8 @@ from shared.runtime.engines.sockets import SOCKET_PATH_BYTES, SocketFolder
 from tests.integration.engines.subjects import POSTGRES
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-SOMEBODY = 12345
+SOMEBODY = pwd.getpwnam("daemon").pw_uid
+"""An ordinary user with a line in /etc/passwd, which initdb wants."""
 
 ORDINARY = """
 import os, signal, sys
@@ -94,7 +97,7 @@ def test_a_short_folder_of_another_user_is_refused(planted):
 def test_no_engine_runs_as_root(subject, make, tmp_path):
     engine = make(tmp_path)
     engine.start()
-    assert os.stat(f"/proc/{engine.pid}").st_uid == UNPRIVILEGED_ID
+    assert Path(f"/proc/{engine.pid}").stat().st_uid == UNPRIVILEGED_ID
 
 
 @as_root
@@ -122,7 +125,7 @@ def test_data_of_root_is_refused_with_the_remedy(make, tmp_path):
 
 @as_root
 def test_an_ordinary_user_runs_engines_as_himself(tmp_path_factory, pytestconfig):
-    """The interpreter may lie where that user cannot look, so he may read everything; he is still not root."""
+    """The interpreter may lie where that user cannot look, so he may read all; he is still not root."""
     folder = tmp_path_factory.mktemp("ordinary")
     os.chown(folder, SOMEBODY, SOMEBODY)
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
