@@ -55,7 +55,9 @@ def _report(folder: DataDir, state: FleetState, answers: list[Readiness]) -> dic
         "url": state.url,
         "simulator_url": state.simulator_url,
         "data_dir": str(folder.path),
-        "memory_mb": round(sum(e["memory_mb"] for e in [*services, *engines]) + memory_mb(state.pid), 1),
+        "memory_mb": round(
+            sum(e["memory_mb"] for e in [*services, *engines]) + memory_mb(state.pid, with_children=False), 1
+        ),
         "services": services,
         "engines": engines,
     }
