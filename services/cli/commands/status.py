@@ -43,10 +43,7 @@ async def _readiness(entry: Entry) -> Readiness:
 
 def _report(folder: DataDir, state: FleetState, answers: list[Readiness]) -> dict[str, Any]:
     services = [_describe(entry, answer) for entry, answer in zip(state.services, answers, strict=True)]
-    engines = [
-        _describe(entry, Readiness(ready=entry.state == "running", why=entry.reason))
-        for entry in state.engines
-    ]
+    engines = [_describe(entry, _engine_readiness(entry)) for entry in state.engines]
     return {
         "running": True,
         "ready": state.phase == "ready" and all(entry["ready"] for entry in [*services, *engines]),
@@ -61,6 +58,11 @@ def _report(folder: DataDir, state: FleetState, answers: list[Readiness]) -> dic
         "services": services,
         "engines": engines,
     }
+
+
+def _engine_readiness(entry: Entry) -> Readiness:
+    running = entry.state == "running"
+    return Readiness(ready=running, why="" if running else entry.reason)
 
 
 def _describe(entry: Entry, answer: Readiness) -> dict[str, Any]:

@@ -192,6 +192,14 @@ async def test_a_fleet_that_cannot_start_says_why_and_leaves_nothing(workshop):
     assert raised.group_contains(CommandError, match="bad cannot start.*\n?.*port is wrong")
 
 
+async def test_a_service_that_keeps_dying_ends_the_start_early(workshop):
+    crashing = workshop.process("crashing", "raise SystemExit('no luck')")
+    fleet, _ = supervisor(workshop, [crashing], ready_timeout_s=3600)
+    with pytest.raises(ExceptionGroup) as raised:
+        await fleet.run()
+    assert raised.group_contains(CommandError, match="crashing keeps ending(.|\n)*no luck")
+
+
 async def test_a_fleet_that_is_never_ready_gives_up_in_time(workshop):
     fleet, _ = supervisor(workshop, [workshop.process("mute", STUBBORN, stop_grace_s=0.2)], ready_timeout_s=1)
     with pytest.raises(ExceptionGroup) as raised:
