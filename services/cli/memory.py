@@ -3,15 +3,16 @@
 import psutil
 
 
-def memory_mb(pid: int) -> float:
-    """Return the resident memory of a process and its children, in MB of 2**20 bytes; 0 when it is gone.
+def memory_mb(pid: int, *, with_children: bool = True) -> float:
+    """Return the resident memory of a process, in MB of 2**20 bytes; 0 when it is gone.
 
     PostgreSQL's processes share much of theirs: where the system tells (Linux), what is shared by n
     processes counts 1/n in each.
     """
     try:
         process = psutil.Process(pid)
-        return sum(map(_bytes_of, [process, *process.children(recursive=True)])) / 2**20
+        children = process.children(recursive=True) if with_children else []
+        return sum(map(_bytes_of, [process, *children])) / 2**20
     except psutil.NoSuchProcess:
         return 0.0
 

@@ -56,10 +56,13 @@ class ManagedProcess:
         """Keep the process running; returns after :meth:`stop`, or when its configuration is wrong."""
         while not self._stopping.is_set():
             started = time.monotonic()
-            code = await self._live_once()
+            try:
+                code = await self._live_once()
+                reason = f"{_describe(code)}\n{self.log.last_words()}".strip()
+            except OSError as error:
+                code, reason = None, f"cannot be started: {error}"
             if self._stopping.is_set():
                 break
-            reason = f"{_describe(code)}\n{self.log.last_words()}".strip()
             if code == EXIT_CONFIGURATION:
                 self._change("failed", reason=reason)
                 return

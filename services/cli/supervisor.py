@@ -13,6 +13,8 @@ from services.cli.state import Phase
 from shared.runtime.engines.errors import EngineError
 
 READY_POLL_S = 0.05
+RESTARTS_BEFORE_READY = 5
+"""Who dies more often than this before the fleet was ever ready will not become ready."""
 T = TypeVar("T")
 
 
@@ -146,6 +148,8 @@ async def _ready(process: ManagedProcess) -> str:
     """
     if process.entry.state == "failed":
         raise CommandError(f"{process.name} cannot start: {process.entry.reason}", exit_code=78)
+    if process.entry.restarts > RESTARTS_BEFORE_READY:
+        raise CommandError(f"{process.name} keeps ending: {process.entry.reason}")
     if process.entry.state != "running" or process.entry.admin_port is None:
         return f"{process.entry.state}: {process.entry.reason}".strip(": ")
     answer = await readiness(process.entry.admin_port)

@@ -31,11 +31,13 @@ def run(folder: DataDir, *, service: str | None, follow: bool, lines: int, as_js
 
 def _files(folder: DataDir, service: str | None) -> list[Path]:
     found = sorted(folder.logs.glob("*.log"))
+    if not found:
+        raise CommandError(f"There are no logs in {folder.logs}: no fleet has run there.")
     if service is None:
         return found
     chosen = [path for path in found if path.stem == service or path.stem.startswith(f"{service}-")]
     if not chosen:
-        names = ", ".join(path.stem for path in found) or "none yet"
+        names = ", ".join(path.stem for path in found)
         raise CommandError(f"There is no log of {service!r} in {folder.logs}; there are: {names}.")
     return chosen
 

@@ -43,10 +43,7 @@ async def _readiness(entry: Entry) -> Readiness:
 
 def _report(folder: DataDir, state: FleetState, answers: list[Readiness]) -> dict[str, Any]:
     services = [_describe(entry, answer) for entry, answer in zip(state.services, answers, strict=True)]
-    engines = [
-        _describe(entry, Readiness(ready=entry.state == "running", why=entry.reason))
-        for entry in state.engines
-    ]
+    engines = [_describe(entry, _engine_readiness(entry)) for entry in state.engines]
     return {
         "running": True,
         "ready": state.phase == "ready" and all(entry["ready"] for entry in [*services, *engines]),
@@ -55,10 +52,17 @@ def _report(folder: DataDir, state: FleetState, answers: list[Readiness]) -> dic
         "url": state.url,
         "simulator_url": state.simulator_url,
         "data_dir": str(folder.path),
-        "memory_mb": round(sum(e["memory_mb"] for e in [*services, *engines]) + memory_mb(state.pid), 1),
+        "memory_mb": round(
+            sum(e["memory_mb"] for e in [*services, *engines]) + memory_mb(state.pid, with_children=False), 1
+        ),
         "services": services,
         "engines": engines,
     }
+
+
+def _engine_readiness(entry: Entry) -> Readiness:
+    running = entry.state == "running"
+    return Readiness(ready=running, why="" if running else entry.reason)
 
 
 def _describe(entry: Entry, answer: Readiness) -> dict[str, Any]:

@@ -58,8 +58,11 @@ def run(folder: DataDir, *, port: int | None, workers: int | None, quiet: bool) 
 def _run(fleet: LocalFleet) -> None:
     try:
         asyncio.run(fleet.run())
-    except* CommandError as group:
-        raise _first(group) from None
+    except ExceptionGroup as group:
+        known, unknown = group.split(CommandError)
+        if known is None or unknown is not None:
+            raise
+        raise _first(known) from None
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The checks of ``penstock doctor``; one file for each kind."""
