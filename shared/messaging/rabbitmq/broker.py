@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from shared.config.settings import BrokerSettings
-from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
+from shared.errors import BrokerUnavailableError, NotFoundError
 from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
 from shared.messaging.rabbitmq.channel import Channel, passing_channel
 from shared.messaging.rabbitmq.dead_letters import DeadLetters
@@ -131,7 +131,7 @@ class RabbitBroker:
     async def broadcast(self, message: Message) -> None:
         """Send to every process that listens now; see the port."""
         if len(message.body) > MAX_BROADCAST_BYTES:
-            raise PayloadTooLargeError(
+            raise ValueError(
                 f"a broadcast has at most {MAX_BROADCAST_BYTES} bytes, "
                 f"this {message.type} has {len(message.body)}"
             )
