@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from shared.config.settings import BrokerSettings
-from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
+from shared.errors import BrokerUnavailableError, NotFoundError
 from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
 from shared.messaging.rabbitmq.channel import Channel, passing_channel
 from shared.messaging.rabbitmq.dead_letters import DeadLetters
@@ -53,7 +53,7 @@ class RabbitBroker:
         )
         self._pauses = Pauses(self._consume_link)
         self._dead_letters = DeadLetters(self._consume_link, self._publisher)
-        self._ear = ear(self._consume_link, self._heard)
+        self._ear = ear(self._consume_link, self._heard, self._look_at_pauses)
         self._listeners: list[OnMessage] = []
         self._subscriptions: list[RabbitSubscription] = []
         self._inboxes: list[PrivateQueue] = []
@@ -131,7 +131,7 @@ class RabbitBroker:
     async def broadcast(self, message: Message) -> None:
         """Send to every process that listens now; see the port."""
         if len(message.body) > MAX_BROADCAST_BYTES:
-            raise PayloadTooLargeError(
+            raise ValueError(
                 f"a broadcast has at most {MAX_BROADCAST_BYTES} bytes, "
                 f"this {message.type} has {len(message.body)}"
             )
@@ -186,6 +186,11 @@ class RabbitBroker:
             return
         for listener in self._listeners:
             listener(message)
+
+    def _look_at_pauses(self) -> None:
+        """Catch up with what was broadcast while nobody listened here."""
+        if self._subscriptions:
+            self._tasks.create_task(self._follow_pauses())
 
     async def _follow_pauses(self, queue: str | None = None) -> None:
         """Let subscriptions, of one queue or of all, look at the flags again."""

@@ -21,6 +21,7 @@ class PrivateQueue:
         kind: Part of the queue's name.
         on_message: Gets each message.
         on_lost: Called when the connection broke, and messages may have been lost.
+        on_ready: Called each time that it listens again.
         exchange: Fanout exchange to bind to, or None for a queue that is addressed by its name.
     """
 
@@ -31,10 +32,12 @@ class PrivateQueue:
         on_message: OnMessage,
         *,
         on_lost: Callable[[], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
         exchange: str | None = None,
     ) -> None:
         self.address = f"penstock.{kind}.{uuid4().hex}"
         self._on_message = on_message
+        self._on_ready = on_ready
         self._exchange = exchange
         self._kept = KeptChannel(link, self._prepare, on_lost=on_lost)
 
@@ -60,14 +63,16 @@ class PrivateQueue:
             await channel.exchange_declare(self._exchange, exchange_type="fanout", durable=True)
             await channel.queue_bind(self.address, self._exchange)
         await channel.basic_consume(self.address, self._arrived, no_ack=True)
+        if self._on_ready is not None:
+            self._on_ready()
 
     async def _arrived(self, raw: DeliveredMessage) -> None:
         self._on_message(read_message(raw))
 
 
-def ear(link: Link, on_message: OnMessage) -> PrivateQueue:
-    """Listen to every broadcast."""
-    return PrivateQueue(link, "control", on_message, exchange=CONTROL_EXCHANGE)
+def ear(link: Link, on_message: OnMessage, on_ready: Callable[[], None]) -> PrivateQueue:
+    """Listen to every broadcast; ``on_ready`` may look for what was missed meanwhile."""
+    return PrivateQueue(link, "control", on_message, on_ready=on_ready, exchange=CONTROL_EXCHANGE)
 
 
 def inbox(link: Link, on_reply: OnMessage, on_lost: Callable[[], None]) -> PrivateQueue:
