@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.load import Figures, Target, measure
-from tests.support.fleet import Fleet, running_fleet
 from tests.support import rabbitmq
+from tests.support.fleet import Fleet, running_fleet
 
 CHAT = {
     "messages": [{"role": "user", "content": "Tell me of rivers, and of what they drive, in a few words."}],
