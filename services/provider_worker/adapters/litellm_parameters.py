@@ -42,6 +42,19 @@ _SENSITIVE = re.compile(
     re.IGNORECASE,
 )
 
+_MODEL = re.compile(r"(?!.*(?:\.\.|//))[\w.:/@+-]+", re.ASCII)
+"""Some providers have the model in the path of their URL, where ``..``, ``?`` or ``#`` lead elsewhere."""
+
+
+def check_model(model: str) -> None:
+    """Refuse a model's name that could change the address of the call.
+
+    Raises:
+        InvalidRequestError: It holds more than letters, digits and ``. : / @ + - _``, or leaves its path.
+    """
+    if not _MODEL.fullmatch(model):
+        raise InvalidRequestError("The model's name has characters that no model has.", param="model")
+
 
 def parameters(operation: Operation, body: dict[str, Any], own: AbstractSet[str]) -> dict[str, Any]:
     """Select what may be passed to LiteLLM.

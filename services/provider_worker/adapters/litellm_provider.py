@@ -7,7 +7,7 @@ from typing import Any
 
 from services.provider_worker.adapters.litellm_errors import error_from
 from services.provider_worker.adapters.litellm_module import LiteLLM
-from services.provider_worker.adapters.litellm_parameters import parameters
+from services.provider_worker.adapters.litellm_parameters import check_model, parameters
 from services.provider_worker.adapters.litellm_shape import answer_bytes, chunk_bytes
 from services.provider_worker.domain.answers import read_answer, read_chunk
 from services.provider_worker.domain.json_text import parse
@@ -80,6 +80,7 @@ class LiteLLMProvider:
             raise ProviderProtocolError(self.name, f"{self.name} cut the stream short.")
 
     async def _ask(self, call: ProviderCall, until: float, extra: dict[str, Any]) -> Any:
+        check_model(call.model)
         try:
             body = parse(call.body)
         except ValueError as error:

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.provider_worker.adapters.litellm_module import LiteLLM
+from services.provider_worker.adapters.litellm_parameters import check_model
 from services.provider_worker.adapters.litellm_provider import LiteLLMProvider
 from services.provider_worker.domain.assembly import Assembly
 from services.provider_worker.domain.provider import Chunk, ProviderCall
@@ -213,6 +214,23 @@ async def test_a_caller_cannot_steer_litellm(server, provider, field):
         await provider.complete(call(**{field: "http://127.0.0.1:9"}))
     assert caught.value.param == field
     assert not server.paths
+
+
+@pytest.mark.parametrize("model", ["../../files?x=", "a/../b", "%2e%2e/b", "x#", "http://127.0.0.1:9/x", "x\n"])
+async def test_a_model_cannot_lead_to_another_address(server, litellm, model):
+    server.answer(b"{}")
+    settings = ProviderSettings(kind="litellm", base_url=server.url, api_key=SecretStr(KEY))
+    provider = LiteLLMProvider("gemini", settings, litellm)
+    asked = ProviderCall(operation=Operation.CHAT, model=model, body=json.dumps(BODY).encode())
+    with pytest.raises(InvalidRequestError) as caught:
+        await provider.complete(asked)
+    assert caught.value.param == "model"
+    assert not server.paths
+
+
+def test_models_with_regions_versions_and_resource_names_are_called():
+    for model in ("anthropic.claude-3-5-v2:0", "arn:aws:bedrock:eu-west-1:1:x/y", "meta/llama@v1", "org/m_1.5+x"):
+        check_model(model)
 
 
 async def test_without_litellm_the_error_names_the_remedy(monkeypatch):
