@@ -180,8 +180,9 @@ class Broker(Protocol):
 
         Args:
             on_reply: Gets each reply.
-            on_lost: Called when replies may have been lost (the connection broke): whoever waits for
-                one should stop. The inbox keeps its address and goes on after the reconnect.
+            on_lost: Called when replies may have been lost (the connection broke, or is back and some came
+                meanwhile): whoever waits for one should stop. The inbox keeps its address and goes on
+                after the reconnect.
         """
 
     async def reply(self, address: str, message: Message) -> None:

@@ -76,5 +76,8 @@ def ear(link: Link, on_message: OnMessage, on_ready: Callable[[], None]) -> Priv
 
 
 def inbox(link: Link, on_reply: OnMessage, on_lost: Callable[[], None]) -> PrivateQueue:
-    """Open an address for replies."""
-    return PrivateQueue(link, "inbox", on_reply, on_lost=on_lost)
+    """Open an address for replies.
+
+    Those who ask while it is away may be answered before it is back, so they are told when it is.
+    """
+    return PrivateQueue(link, "inbox", on_reply, on_lost=on_lost, on_ready=on_lost)

@@ -12,6 +12,7 @@ from shared.errors import (
 )
 from shared.messaging.broker import Broker, Message, Settlement
 from shared.messaging.factory import make_broker
+from shared.messaging.requests import Requester
 from shared.messaging.topology import Queue, Topology
 from tests.contract.broker.collector import Arrivals, eventually
 from tests.contract.broker.conftest import BROKERS, broker_settings
@@ -99,6 +100,18 @@ async def test_everything_works_again_after_the_server_was_killed(mortal, client
     await _answered(client, inbox.address, replies)
     await _heard(client, heard)
     await client.ping()
+
+
+async def test_who_asked_while_the_inbox_was_away_is_told_that_the_answer_may_be_lost(mortal, client):
+    async with Requester(client) as requester:
+        with requester.expect("before") as before:
+            mortal.kill()
+            with pytest.raises(BrokerUnavailableError):
+                await before.next(5)
+        with requester.expect("meanwhile") as meanwhile:
+            await asyncio.to_thread(mortal.start)
+            with pytest.raises(BrokerUnavailableError):
+                await meanwhile.next(20)
 
 
 async def _answered(client: Broker, address: str, replies: Arrivals) -> None:
