@@ -57,9 +57,11 @@ class Announcer:
         """
         await until_done(lambda: self._broker.publish(topic, message))
 
-    async def reply(self, address: str, message: Message) -> None:
-        """Send to whoever waits. Lost when the broker is away: then the waiting side has given up too."""
+    async def reply(self, address: str, message: Message) -> bool:
+        """Send to whoever waits; returns whether it was sent, for the broker may be away."""
         try:
             await self._broker.reply(address, message)
         except BrokerUnavailableError as error:
             _log.warning("reply not sent", reason=error.message)
+            return False
+        return True

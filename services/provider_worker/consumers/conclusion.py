@@ -54,13 +54,17 @@ class Conclusion:
         finished = await self._finished(job, outcome)
         correlation_id = job.delivery.message.correlation_id
         record = message_of(finished, correlation_id=correlation_id)
-        if job.reply_to is not None:
-            reply = record
-            if job.deltas:  # the chunks have gone already
-                bodiless = finished.model_copy(update={"body": b"", "body_ref": None})
-                reply = message_of(bodiless, correlation_id=correlation_id)
-            await self._announcer.reply(job.reply_to, reply)
+        if job.reply_to is None:
+            await self._announcer.record(RESULTS_FINISHED, record)
+            return
+        reply = record
+        if job.deltas:  # the chunks have gone already
+            bodiless = finished.model_copy(update={"body": b"", "body_ref": None})
+            reply = message_of(bodiless, correlation_id=correlation_id)
+        replied = await self._announcer.reply(job.reply_to, reply)
         await self._announcer.record(RESULTS_FINISHED, record)
+        if not replied:  # now the broker is back, and only this process may have missed it
+            await self._announcer.reply(job.reply_to, reply)
 
     async def _finished(self, job: Job, outcome: Outcome) -> JobFinished:
         request = job.request

@@ -31,6 +31,24 @@ async def test_a_result_is_published_until_the_broker_takes_it(around: Surroundi
     assert (await around.provider_calls("flaky"))["calls"] == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_reply_that_could_not_be_sent_is_sent_when_the_broker_is_back(
+    around: Surroundings, monkeypatch, stream
+):
+    reply, failures = PostgresBroker.reply, [BrokerUnavailableError("away")]
+
+    async def flaky(self, address, message):
+        if message.type == JobFinished.message_type and failures:
+            raise failures.pop()
+        await reply(self, address, message)
+
+    monkeypatch.setattr(PostgresBroker, "reply", flaky)
+    async with around.worker():
+        _, answer = await around.ask(requested(stream=stream))
+    assert answer.status is JobStatus.COMPLETED
+    assert not failures
+
+
 async def test_a_stop_while_the_broker_is_away_hands_the_job_back(around: Surroundings, monkeypatch):
     around.settings["shutdown_grace_s"] = 0.1
     publish, tried = PostgresBroker.publish, asyncio.Event()
