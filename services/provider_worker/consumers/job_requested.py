@@ -67,14 +67,14 @@ class HandleJob:
                 attributes={MESSAGING_OPERATION_TYPE: "process", MESSAGING_DESTINATION_NAME: delivery.queue},
             ),
         ):
-            async with self._running.run(request.job_id) as run:
+            async with self._running.run(request.job_id, request.attempt) as run:
                 if run is None:
                     return
                 outcome = await self._outcome(job, run)
                 if outcome is not None:
                     await self._conclusion.end(job, outcome)
+                    run.recorded = True
                     _report(job, outcome)
-                run.recorded = True
 
     async def _outcome(self, job: Job, run: Run) -> Outcome | None:
         """Find the end of a job; None when another copy of it has or will get one."""

@@ -14,9 +14,10 @@ _REMEMBERED = 10_000
 class Run:
     """One job while its handler runs."""
 
+    attempt: int
     cancelled: bool = False
     recorded: bool = False
-    """Its end is on the broker; set by the handler."""
+    """How this attempt ended is on the broker; set by the handler."""
     scope: asyncio.Timeout | None = None
     """Around the provider call, while there is one."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,20 +37,21 @@ class RunningJobs:
         self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
 
     @asynccontextmanager
-    async def run(self, job_id: UUID) -> AsyncIterator[Run | None]:
+    async def run(self, job_id: UUID, attempt: int) -> AsyncIterator[Run | None]:
         """Register a run; waits while another delivery of the same job runs here.
 
-        That happens when the broker gave a delivery out anew because its connection broke.
+        That happens when the broker gave a delivery out anew because its connection broke, and when the
+        next attempt comes before the deferral of this one is confirmed.
 
         Yields:
-            The run; None when the other one has recorded the job's end.
+            The run; None when the other one has recorded how this attempt, or a later one, ended.
         """
         while (other := self._runs.get(job_id)) is not None:
             await other.ended.wait()
-            if other.recorded:
+            if other.recorded and other.attempt >= attempt:
                 yield None
                 return
-        run = self._runs[job_id] = Run(cancelled=job_id in self._cancelled_early)
+        run = self._runs[job_id] = Run(attempt, cancelled=job_id in self._cancelled_early)
         try:
             yield run
         finally:

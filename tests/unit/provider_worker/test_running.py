@@ -1,0 +1,34 @@
+"""Several deliveries of one job in one process."""
+
+import asyncio
+
+import pytest
+
+from services.provider_worker.consumers.running import RunningJobs
+from shared.contracts.ids import new_id
+
+
+@pytest.mark.parametrize(
+    ("recorded", "attempt", "runs"),
+    [
+        pytest.param(True, 1, False, id="the-same-attempt-is-recorded"),
+        pytest.param(False, 1, True, id="the-other-one-was-only-dropped"),
+        pytest.param(True, 2, True, id="the-next-attempt"),
+    ],
+)
+async def test_a_second_delivery_waits_and_runs_unless_its_attempt_has_been_recorded(recorded, attempt, runs):
+    running, job_id = RunningJobs(), new_id()
+    waits = asyncio.Event()
+
+    async def second() -> bool:
+        waits.set()
+        async with running.run(job_id, attempt) as run:
+            return run is not None
+
+    async with asyncio.TaskGroup() as group:
+        async with running.run(job_id, 1) as first:
+            task = group.create_task(second())
+            await waits.wait()
+            assert not task.done()
+            first.recorded = recorded
+    assert task.result() is runs
