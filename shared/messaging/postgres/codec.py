@@ -17,7 +17,8 @@ MAX_NOTIFICATION_BYTES = 7900
 """PostgreSQL refuses 8,000 bytes and more."""
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _BASE64 = "base64"
-_MORE, _LAST = "+", "."
+_FIRST, _MORE, _LAST, _WHOLE = ">", "+", ".", "="
+_HEAD = re.compile(r"[0-9a-f]+([>+.=])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def to_notifications(message: Message, numbers: Iterator[int]) -> list[str]:
     properties, body = _parts(message)
     data = f"{properties}\n{body}".encode()
     pieces = list(_cut(data, MAX_NOTIFICATION_BYTES))
-    marks = itertools.chain(itertools.repeat(_MORE, len(pieces) - 1), _LAST)
+    marks = [_FIRST, *itertools.repeat(_MORE, len(pieces) - 2), _LAST] if len(pieces) > 1 else [_WHOLE]
     return [f"{next(numbers):x}{mark}{piece}" for mark, piece in zip(marks, pieces, strict=True)]
 
 
@@ -84,7 +85,7 @@ class Assembler:
     """Puts the messages of one channel together again.
 
     The pieces of a message are sent in one transaction, and PostgreSQL delivers a transaction's
-    notifications together.
+    notifications together. Where the connection broke among them, the next message begins anew.
     """
 
     def __init__(self) -> None:
@@ -96,10 +97,12 @@ class Assembler:
         Raises:
             MalformedMessageError: It was not made by :func:`to_notifications`.
         """
-        number = notification[:20].partition(_LAST)[0].partition(_MORE)[0]
-        mark = notification[len(number) : len(number) + 1]
-        self._pieces.append(notification[len(number) + 1 :])
-        if mark == _MORE:
+        head = _HEAD.match(notification)
+        mark = head[1] if head else _WHOLE
+        if mark in (_FIRST, _WHOLE):
+            self._pieces.clear()
+        self._pieces.append(notification[head.end() if head else 0 :])
+        if mark in (_FIRST, _MORE):
             return None
         whole = "".join(self._pieces)
         self._pieces.clear()
