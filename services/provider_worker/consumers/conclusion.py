@@ -1,5 +1,6 @@
 """Says how a job ended: to the one who waits, and for the record."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -68,7 +69,11 @@ class Conclusion:
 
     async def _finished(self, job: Job, outcome: Outcome) -> JobFinished:
         request = job.request
-        body, body_ref = await self._placed(job, outcome.body)
+        try:
+            body, body_ref = await self._placed(job, outcome.body)
+        except ObjectStoreUnavailableError as error:  # what the call consumed counts all the same
+            outcome = replace(outcome, status=JobStatus.FAILED, error=error)
+            body, body_ref = b"", None
         return JobFinished(
             job_id=request.job_id,
             tenant_id=request.tenant_id,
@@ -94,7 +99,11 @@ class Conclusion:
         )
 
     async def _placed(self, job: Job, body: bytes) -> tuple[bytes, str | None]:
-        """Put a large body aside. While the store is away a caller gets it inline if it fits at all."""
+        """Put a large body aside; while the store is away it travels inline if it fits at all.
+
+        Raises:
+            ObjectStoreUnavailableError: It does not, and a caller waits; a background job waits itself.
+        """
         request = job.request
 
         async def put() -> tuple[bytes, str | None]:
@@ -107,4 +116,6 @@ class Conclusion:
         except ObjectStoreUnavailableError:
             if len(body) <= _LARGEST_INLINE:
                 return body, None
+            if not request.background:
+                raise
             return await until_done(put)

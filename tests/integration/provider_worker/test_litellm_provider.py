@@ -216,7 +216,9 @@ async def test_a_caller_cannot_steer_litellm(server, provider, field):
     assert not server.paths
 
 
-@pytest.mark.parametrize("model", ["../../files?x=", "a/../b", "%2e%2e/b", "x#", "http://127.0.0.1:9/x", "x\n"])
+@pytest.mark.parametrize(
+    "model", ["../../files?x=", "a/../b", "%2e%2e/b", "x#", "http://127.0.0.1:9/x", "x\n"]
+)
 async def test_a_model_cannot_lead_to_another_address(server, litellm, model):
     server.answer(b"{}")
     settings = ProviderSettings(kind="litellm", base_url=server.url, api_key=SecretStr(KEY))
@@ -229,7 +231,12 @@ async def test_a_model_cannot_lead_to_another_address(server, litellm, model):
 
 
 def test_models_with_regions_versions_and_resource_names_are_called():
-    for model in ("anthropic.claude-3-5-v2:0", "arn:aws:bedrock:eu-west-1:1:x/y", "meta/llama@v1", "org/m_1.5+x"):
+    for model in (
+        "anthropic.claude-3-5-v2:0",
+        "arn:aws:bedrock:eu-west-1:1:x/y",
+        "meta/llama@v1",
+        "org/m_1.5+x",
+    ):
         check_model(model)
 
 

@@ -1,15 +1,18 @@
 """What must not be lost or left waiting when something beside the provider fails."""
 
 import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from services.provider_worker.adapters.claims import Claims
 from services.provider_worker.domain.assembly import Assembly
 from shared.contracts.jobs import JobFinished, JobStatus
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerUnavailableError, ObjectStoreUnavailableError
 from shared.messaging.postgres.broker import PostgresBroker
 from shared.messaging.topology import RESULTS_FINISHED
+from shared.storage.bodies import BodyStore
 from tests.integration.provider_worker.harness import Surroundings, requested
 
 
@@ -47,6 +50,27 @@ async def test_a_reply_that_could_not_be_sent_is_sent_when_the_broker_is_back(
         _, answer = await around.ask(requested(stream=stream))
     assert answer.status is JobStatus.COMPLETED
     assert not failures
+
+
+async def test_a_caller_is_told_that_a_large_answer_cannot_be_stored(around: Surroundings, monkeypatch):
+    async def away(self, body, **_):
+        if len(body) > 200_000:
+            raise ObjectStoreUnavailableError("away")
+        return body, None
+
+    monkeypatch.setattr(BodyStore, "put", away)
+    request = requested(
+        model="simulator/echo", input={"messages": [{"role": "user", "content": "é" * 125_000}]}
+    )
+    folder = Path(urlsplit(around.settings["objects"]["url"]).path)
+    (folder / "request").write_bytes(request.body)
+    async with around.worker():
+        _, answer = await around.ask(request.model_copy(update={"body": b"", "body_ref": "request"}))
+        record = await around.records.end_of(request.job_id)
+    assert answer.status is JobStatus.FAILED
+    assert answer.failure is not None
+    assert answer.failure.code == "object_store_unavailable"
+    assert record.usage.output_tokens > 0
 
 
 async def test_a_stop_while_the_broker_is_away_hands_the_job_back(around: Surroundings, monkeypatch):

@@ -25,10 +25,9 @@ async def test_a_second_delivery_waits_and_runs_unless_its_attempt_has_been_reco
         async with running.run(job_id, attempt) as run:
             return run is not None
 
-    async with asyncio.TaskGroup() as group:
-        async with running.run(job_id, 1) as first:
-            task = group.create_task(second())
-            await waits.wait()
-            assert not task.done()
-            first.recorded = recorded
+    async with asyncio.TaskGroup() as group, running.run(job_id, 1) as first:
+        task = group.create_task(second())
+        await waits.wait()
+        assert not task.done()
+        first.recorded = recorded
     assert task.result() is runs
