@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
@@ -56,11 +57,9 @@ class DeadLetters:
         replayed = 0
         async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
             async for raw in _chosen(channel, dead_queue(queue), ids):
-                letter = _read(raw, queue)
-                properties = queued_properties(
-                    letter.message, Standing(published_at_ms=now_ms()), now_ms=now_ms()
-                )
-                properties.expiration = None
+                letter, now = _read(raw, queue), now_ms()
+                first = Standing(published_at_ms=read_standing(raw, now_ms=now).published_at_ms)
+                properties = queued_properties(replace(letter.message, expires_at=None), first, now_ms=now)
                 await self._publisher.publish(DEFAULT_EXCHANGE, queue, letter.message.body, properties)
                 await channel.basic_ack(raw.delivery_tag or 0)
                 replayed += 1

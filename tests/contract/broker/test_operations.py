@@ -47,10 +47,12 @@ async def test_a_replayed_dead_letter_starts_anew_and_only_once(broker, queue):
     letters = await broker.dead_letters(queue.name)
     arrivals = Arrivals()
     await broker.subscribe(queue.name, prefetch=5, on_delivery=arrivals)
+    buried_at = datetime.now(UTC)
     assert await broker.replay_dead_letters(queue.name, [letters[1].id, "unknown"]) == 1
     assert await broker.replay_dead_letters(queue.name, [letters[1].id]) == 0
     delivery = await arrivals.next()
     assert delivery.message == text("b")
+    assert delivery.published_at < buried_at
     assert (delivery.attempt, delivery.redelivered) == (1, False)
     await delivery.settle(Settlement.ACK)
     assert [letter.id for letter in await broker.dead_letters(queue.name)] == [letters[0].id]
@@ -75,7 +77,7 @@ async def test_concurrent_replays_replay_each_once(broker, queue):
     assert (await broker.stats(queue.name)).ready == 3
 
 
-async def test_a_dead_letter_does_not_expire(broker, queue):
+async def test_a_dead_letter_does_not_expire_nor_does_its_replay(broker, queue):
     arrivals = Arrivals()
     await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
     expires_at = datetime.now(UTC) + timedelta(seconds=0.3)
@@ -84,6 +86,10 @@ async def test_a_dead_letter_does_not_expire(broker, queue):
     await until(expires_at + timedelta(seconds=0.1))
     (letter,) = await broker.dead_letters(queue.name)
     assert letter.message.body == b"short"
+    await broker.replay_dead_letters(queue.name, [letter.id])
+    replayed = await arrivals.next()
+    assert (replayed.message.body, replayed.message.expires_at) == (b"short", None)
+    await replayed.settle(Settlement.ACK)
 
 
 async def test_stats_count_what_waits_and_who_consumes(broker, queue):
@@ -105,6 +111,16 @@ async def test_stats_count_what_waits_and_who_consumes(broker, queue):
     assert seen.in_flight in (None, 1)
     await held.settle(Settlement.ACK)
     await (await arrivals.next()).settle(Settlement.ACK)
+
+
+async def test_a_look_without_the_age_leaves_no_trace(broker, queue):
+    await broker.publish(queue.name, text("waits"))
+    assert (await broker.stats(queue.name, with_age=False)).ready == 1
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    delivery = await arrivals.next()
+    assert (delivery.attempt, delivery.redelivered) == (1, False)
+    await delivery.settle(Settlement.ACK)
 
 
 async def test_a_look_at_a_queue_counts_as_one_attempt_at_most(broker, queue):
