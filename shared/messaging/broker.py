@@ -1,6 +1,6 @@
 """The broker port: what Penstock needs of a message broker, and what it promises in return.
 
-Two implementations, ``rabbitmq.py`` and ``postgres.py``, pass one contract suite
+Two implementations, ``rabbitmq/`` and ``postgres/``, pass one contract suite
 (``tests/contract/broker``). Promises that every implementation keeps:
 
 * A publish that returns is durable and routed. One that raises says whether it certainly did not
@@ -41,7 +41,7 @@ class Message:
 
 
 MAX_BODY_BYTES = 256 * 1024
-"""Upper bound of one message; larger bodies travel by reference (``shared.messaging.bodies``)."""
+"""Upper bound of one message; larger bodies travel by reference (``shared.storage.bodies``)."""
 
 
 class Settlement(StrEnum):
@@ -120,7 +120,7 @@ class QueueStats:
     consumers: int
     """Subscriptions on it, in all processes."""
     oldest_age_s: float | None
-    """Seconds that the oldest waiting message has waited; None when nothing waits."""
+    """Seconds that the oldest waiting message has waited; None when nothing waits or nobody asked."""
     dead: int
     """Dead letters of this queue."""
     paused: bool
@@ -165,6 +165,7 @@ class Broker(Protocol):
 
         Raises:
             UnroutableMessageError: No queue is bound to the topic.
+            PayloadTooLargeError: The body is over :data:`MAX_BODY_BYTES`.
             BrokerUnavailableError: Certainly not published.
             PublishOutcomeUnknownError: The confirm did not come; it may be published.
         """
@@ -189,6 +190,7 @@ class Broker(Protocol):
         """Send to an inbox, transient and unconfirmed; an address that is gone is no error.
 
         Raises:
+            PayloadTooLargeError: The body is over :data:`MAX_BODY_BYTES`.
             BrokerUnavailableError: Not sent.
         """
 
@@ -196,14 +198,21 @@ class Broker(Protocol):
         """Send to every process that listens now; at most 7,000 bytes, transient.
 
         Raises:
+            PayloadTooLargeError: The body is over that.
             BrokerUnavailableError: Not sent.
         """
 
     async def listen(self, on_message: OnMessage) -> None:
         """Receive every broadcast from now on, for as long as the connection lives."""
 
-    async def stats(self, queue: str) -> QueueStats:
-        """Look at a queue."""
+    async def stats(self, queue: str, *, with_age: bool = True) -> QueueStats:
+        """Look at a queue.
+
+        Args:
+            queue: Its name.
+            with_age: Whether ``oldest_age_s`` is wanted. To learn it a broker may have to take the oldest
+                message for a moment, which then counts as an attempt of it.
+        """
 
     async def pause(self, queue: str) -> None:
         """Stop deliveries of a queue to every consumer, durably; what is in flight goes on."""

@@ -56,7 +56,7 @@ class SilenceWatch:
         return 0.0 if renewed == self.batch else None
 
     async def _empty(self, operation: Operation, lane: Lane) -> bool:
-        stats = await self.broker.stats(job_queue(operation, lane))
+        stats = await self.broker.stats(job_queue(operation, lane), with_age=False)
         return stats.ready == 0 and not stats.paused
 
 

@@ -132,7 +132,7 @@ class PostgresBroker:
         self._hearers.append(on_message)
         await self._listener.listen(BROADCAST_CHANNEL, assembled(self._hear))
 
-    async def stats(self, queue: str) -> QueueStats:
+    async def stats(self, queue: str, *, with_age: bool = True) -> QueueStats:  # noqa: ARG002 - costs nothing
         """Look at a queue."""
         self._require(queue)
         return await self._operations.stats(queue)

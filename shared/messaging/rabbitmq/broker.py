@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from shared.config.settings import BrokerSettings
-from shared.errors import BrokerUnavailableError, NotFoundError
+from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
 from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
 from shared.messaging.rabbitmq.channel import Channel, passing_channel
 from shared.messaging.rabbitmq.dead_letters import DeadLetters
@@ -131,7 +131,7 @@ class RabbitBroker:
     async def broadcast(self, message: Message) -> None:
         """Send to every process that listens now; see the port."""
         if len(message.body) > MAX_BROADCAST_BYTES:
-            raise ValueError(
+            raise PayloadTooLargeError(
                 f"a broadcast has at most {MAX_BROADCAST_BYTES} bytes, "
                 f"this {message.type} has {len(message.body)}"
             )
@@ -141,9 +141,9 @@ class RabbitBroker:
         """Receive every broadcast from now on."""
         self._listeners.append(on_message)
 
-    async def stats(self, queue: str) -> QueueStats:
-        """Look at a queue; see ``looks.py`` for what that costs."""
-        return await look(self._consume_link, self._pauses, self._known(queue).name)
+    async def stats(self, queue: str, *, with_age: bool = True) -> QueueStats:
+        """Look at a queue; see ``looks.py`` for what the age costs."""
+        return await look(self._consume_link, self._pauses, self._known(queue).name, with_age=with_age)
 
     async def pause(self, queue: str) -> None:
         """Stop deliveries of a queue to every consumer, durably."""

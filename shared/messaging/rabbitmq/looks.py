@@ -14,13 +14,14 @@ from shared.messaging.rabbitmq.wire import read_standing
 TIMEOUT_S = 5.0
 
 
-async def look(link: Link, pauses: Pauses, queue: str) -> QueueStats:
+async def look(link: Link, pauses: Pauses, queue: str, *, with_age: bool) -> QueueStats:
     """Count a queue.
 
     AMQP tells how many messages wait and how many consumers there are, not how many are in flight, and
     not how old the oldest is. To learn its age, the first message is taken and given back. RabbitMQ marks
     that message as redelivered, so its next consumer sees it with ``attempt`` raised, once however often
-    it was looked at. Only a queue in which something waits is asked.
+    it was looked at before, and anew where it came to the head again: in a queue that moves slower than it
+    is looked at, messages would use up their attempts. So only who needs the age asks for it.
 
     Raises:
         NotFoundError: There is no such queue.
@@ -33,7 +34,7 @@ async def look(link: Link, pauses: Pauses, queue: str) -> QueueStats:
         except aiormq.ChannelNotFoundEntity as error:
             raise NotFoundError(f"There is no queue {queue!r}.") from error
         oldest_age_s = None
-        if counted.message_count:
+        if with_age and counted.message_count:
             first = await channel.basic_get(queue)
             if first.delivery_tag is not None:
                 now = now_ms()

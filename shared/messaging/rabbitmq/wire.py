@@ -13,6 +13,7 @@ from typing import Any
 from aiormq import spec
 from aiormq.abc import DeliveredMessage
 
+from shared.errors import PayloadTooLargeError
 from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
 
 PUBLISHED_AT = "x-penstock-published-at"
@@ -55,10 +56,10 @@ def check_size(message: Message) -> None:
     """Refuse a body that the port does not carry; a larger one could cost the whole channel.
 
     Raises:
-        ValueError: It is over MAX_BODY_BYTES.
+        PayloadTooLargeError: It is over MAX_BODY_BYTES.
     """
     if len(message.body) > MAX_BODY_BYTES:
-        raise ValueError(
+        raise PayloadTooLargeError(
             f"a message body has at most {MAX_BODY_BYTES} bytes, this {message.type} has {len(message.body)}"
         )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.errors import UnroutableMessageError
+from shared.errors import PayloadTooLargeError, UnroutableMessageError
 from shared.messaging.broker import MAX_BODY_BYTES, Message, Settlement
 from shared.messaging.topology import Topology
 from tests.contract.broker.collector import Arrivals, until
@@ -100,7 +100,7 @@ async def test_a_body_arrives_byte_for_byte(broker, queue, body):
 
 
 async def test_a_body_over_the_limit_is_refused_and_the_next_message_goes_through(broker, queue):
-    with pytest.raises(ValueError, match=str(MAX_BODY_BYTES)):
+    with pytest.raises(PayloadTooLargeError, match=str(MAX_BODY_BYTES)):
         await broker.publish(queue.name, Message(type="test.v1", body=b"z" * (MAX_BODY_BYTES + 1)))
     await broker.publish(queue.name, text("fits"))
     assert (await broker.stats(queue.name)).ready == 1

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from shared.errors import PayloadTooLargeError
 from shared.messaging.broker import Message, Settlement
 from tests.contract.broker.collector import Arrivals
 
@@ -102,7 +103,7 @@ async def test_pausing_is_not_heard_as_a_broadcast(connect, topology, queue):
 
 
 async def test_a_broadcast_over_the_limit_is_refused(broker):
-    with pytest.raises(ValueError, match="7000"):
+    with pytest.raises(PayloadTooLargeError, match="7000"):
         await broker.broadcast(Message(type="control.v1", body=b"x" * 7_001))
     heard = Arrivals()
     await broker.listen(heard)

@@ -23,7 +23,7 @@ class Broker:
     def __init__(self, queues: dict[str, QueueStats]) -> None:
         self.queues = queues
 
-    async def stats(self, queue: str) -> QueueStats:
+    async def stats(self, queue: str, *, with_age: bool = True) -> QueueStats:
         return self.queues.get(queue, stats())
 
 
