@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import os
 from types import ModuleType
 
@@ -14,6 +15,7 @@ _ENVIRONMENT = {
 _CONFIGURATION = {
     "disable_hf_tokenizer_download": True,  # counting tokens would fetch a tokenizer from the network
     "disable_aiohttp_trust_env": True,
+    "user_url_validation": True,  # it fetches pictures for some providers: from public addresses only
     "telemetry": False,
     "suppress_debug_info": True,
     "drop_params": False,
@@ -23,6 +25,8 @@ _CONFIGURATION = {
     "success_callback": [],
     "failure_callback": [],
 }
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+"""They quote what callers sent, and write to standard error by themselves."""
 
 
 class LiteLLM:
@@ -66,4 +70,7 @@ def _imported(provider: str) -> ModuleType:
         ) from error
     for name, value in _CONFIGURATION.items():
         setattr(litellm, name, value)
+    for name in _LOGGERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm

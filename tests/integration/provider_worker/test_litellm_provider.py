@@ -240,6 +240,17 @@ def test_models_with_regions_versions_and_resource_names_are_called():
         check_model(model)
 
 
+async def test_pictures_are_not_fetched_from_private_addresses_and_nothing_of_them_is_logged(
+    server, provider, caplog, capfd
+):
+    server.answer(json.dumps(MESSAGE).encode())
+    picture = {"type": "image_url", "image_url": {"url": f"{server.url}/private.png"}}
+    with pytest.raises(ProviderRejectedError):
+        await provider.complete(call(messages=[{"role": "user", "content": [picture]}]))
+    assert not server.paths
+    assert "private.png" not in caplog.text + capfd.readouterr().err
+
+
 async def test_without_litellm_the_error_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "litellm", None)
     provider = LiteLLMProvider("anthropic", ProviderSettings(kind="litellm"), LiteLLM())
