@@ -78,6 +78,10 @@ class Delivery(Protocol):
     def published_at(self) -> datetime:
         """When it was first put on the queue."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is known to have gone back to the queue: whoever begins it now does it twice."""
+
     async def settle(self, settlement: Settlement, *, reason: str = "") -> None:
         """Decide its fate, once; returns when the broker has been told.
 

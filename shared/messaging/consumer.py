@@ -161,7 +161,9 @@ class Consumer:
         limit = self._limits[delivery.queue]
         reason = ""
         try:
-            if delivery.attempt > limit:
+            if delivery.lost:  # while it was buffered; only its place is given up
+                settlement = Settlement.RELEASE
+            elif delivery.attempt > limit:
                 settlement = Settlement.DEAD_LETTER
                 reason = f"given up after {limit} deliveries"
                 if self._on_given_up is not None:

@@ -20,6 +20,8 @@ class PostgresDelivery:
     published_at: datetime
     on_settle: "Callable[[PostgresDelivery, Settlement, str], Awaitable[None]]"
     settled: bool = False
+    lost: bool = False
+    """Set when its lease could not be renewed because a later reader has it."""
 
     @property
     def attempt(self) -> int:

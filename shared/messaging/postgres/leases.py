@@ -91,6 +91,7 @@ class Leases:
             for delivery, hit in zip(held, hits, strict=True):
                 if not hit and delivery in self._held and not delivery.settled:
                     self._held.discard(delivery)
+                    delivery.lost = True
                     self._log.warning("lease_lost", queue=delivery.queue, attempt=delivery.attempt)
 
     async def _ack(self, batch: Sequence[PostgresDelivery]) -> Sequence[bool]:

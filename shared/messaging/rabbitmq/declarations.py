@@ -23,7 +23,7 @@ CONSUMER_TIMEOUT_MS = 2**31 - 1
 """How long a consumer may hold a message: 24 days, in effect for as long as it lives.
 
 RabbitMQ's own limit is 30 minutes, after which everything that the consumer holds is given to others, who
-would call the provider again. 3.12 and later heed this, earlier ones only ``consumer_timeout`` in rabbitmq.conf.
+would call the provider again. 3.12 and later heed this, before only ``consumer_timeout`` in rabbitmq.conf.
 """
 
 _QUORUM: ArgumentsType = {

@@ -66,13 +66,18 @@ class RabbitDelivery:
         """When it was first put on the queue."""
         return moment(self._standing.published_at_ms)
 
+    @property
+    def lost(self) -> bool:
+        """Whether its channel is gone."""
+        return self._channel.is_closed
+
     async def settle(self, settlement: Settlement, *, reason: str = "") -> None:
         """Decide its fate, once; see the port."""
         if self._settled:
             raise LeaseLostError("this delivery is settled already")
         self._settled = True
-        if self._channel.is_closed:
-            raise self._lost()
+        if self.lost:
+            raise self._gone()
         if settlement is not Settlement.ACK:
             try:
                 await self._pass_on(settlement, reason)
@@ -132,9 +137,9 @@ class RabbitDelivery:
             else:
                 await self._channel.basic_nack(self._tag, requeue=True, wait=False)
         except LOST as error:
-            raise self._lost() from error
+            raise self._gone() from error
 
-    def _lost(self) -> LeaseLostError | BrokerUnavailableError:
+    def _gone(self) -> LeaseLostError | BrokerUnavailableError:
         if self._link.up:
             return LeaseLostError("the channel of this delivery is gone; it comes again")
         return BrokerUnavailableError("there is no connection to RabbitMQ; the delivery comes again")

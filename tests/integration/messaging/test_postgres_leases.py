@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from functools import partial
 
 import pytest
 
 from shared.errors import LeaseLostError
 from shared.messaging.broker import Message, Settlement
+from tests.contract.broker.collector import eventually
 from tests.integration.messaging.conftest import WORK, Taken, crash
 
 
@@ -68,6 +70,8 @@ async def test_the_holder_of_a_lost_lease_learns_it_when_it_settles(make_broker)
     frozen._leases._held.clear()  # nobody renews, as if the process had been stopped
     await heir.subscribe(WORK, prefetch=1, on_delivery=second)
     again = await second.next()
+    frozen._leases.add(lost)  # it goes on, and renews
+    await eventually(partial(heir.stats, WORK), lambda _: lost.lost)
     for settlement in Settlement:
         lost.settled = False
         with pytest.raises(LeaseLostError):

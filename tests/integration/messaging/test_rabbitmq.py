@@ -43,6 +43,7 @@ async def test_settling_after_the_channel_broke_is_a_lost_lease_and_the_message_
     await broker._subscriptions[0]._kept.current.close()
     again = await arrivals.next()
     assert (again.attempt, again.redelivered) == (2, True)
+    assert (held.lost, again.lost) == (True, False)
     with pytest.raises(LeaseLostError):
         await held.settle(Settlement.ACK)
     await again.settle(Settlement.ACK)

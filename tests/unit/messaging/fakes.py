@@ -19,6 +19,7 @@ class FakeDelivery:
     settlement: Settlement | None = None
     reason: str = ""
     lease_lost: bool = False
+    lost: bool = False
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -191,6 +191,19 @@ async def test_draining_requeues_what_does_not_finish_in_time():
     assert [delivery.settlement for delivery in deliveries] == [Settlement.REQUEUE] * 2
 
 
+async def test_what_was_lost_while_it_was_buffered_is_not_begun():
+    broker, gate = FakeBroker(), Gate()
+    first, lost, last = names(3)
+    async with Consumer(broker, [WORK], gate, concurrency=1, max_deliveries=5):
+        broker.subscriptions["work"].put(first, lost, last)
+        await gate.wait_for(1)
+        lost.lost = True
+        gate.open.set()
+        await settled(first, lost, last)
+    assert gate.begun == ["work-0", "work-2"]
+    assert lost.settlement is Settlement.RELEASE
+
+
 async def test_what_still_arrives_while_draining_is_released():
     broker, gate = FakeBroker(), Gate()
     late = FakeDelivery("late")
