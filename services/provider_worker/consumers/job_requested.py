@@ -1,5 +1,6 @@
 """Jobs off the queue: each gets exactly one end, whatever happens to it here."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import structlog
@@ -102,7 +103,11 @@ class HandleJob:
         if request.stream and request.operation not in _STREAMABLE:
             raise InvalidRequestError(f"{request.operation} cannot be streamed.", param="stream")
         targets = self._catalog.resolve(request.model)
-        body = await self._body(request)
+        try:
+            async with asyncio.timeout((request.deadline_at - datetime.now(UTC)).total_seconds()):
+                body = await self._body(request)
+        except TimeoutError:
+            return expired()
         return await self._execution.run(job, run, targets, body)
 
     async def _body(self, request: JobRequested) -> bytes:

@@ -1,6 +1,7 @@
 """What must not be lost or left waiting when something beside the provider fails."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,6 +72,22 @@ async def test_a_caller_is_told_that_a_large_answer_cannot_be_stored(around: Sur
     assert answer.failure is not None
     assert answer.failure.code == "object_store_unavailable"
     assert record.usage.output_tokens > 0
+
+
+async def test_a_job_waits_for_the_object_store_no_longer_than_its_deadline(
+    around: Surroundings, monkeypatch
+):
+    async def away(*_):
+        raise ObjectStoreUnavailableError("away")
+
+    monkeypatch.setattr(BodyStore, "get", away)
+    request = requested(background=True).model_copy(
+        update={"body_ref": "request", "deadline_at": datetime.now(UTC) + timedelta(seconds=1)}
+    )
+    async with around.worker():
+        await around.publish(request)
+        end = await around.records.end_of(request.job_id)
+    assert end.status is JobStatus.EXPIRED
 
 
 async def test_a_stop_while_the_broker_is_away_hands_the_job_back(around: Surroundings, monkeypatch):
