@@ -47,12 +47,15 @@ class JobStore:
             DatabaseUnavailableError: Nothing is certain; record the batch again.
             JobExpiredFromStoreError: A synchronous job is of a day that is not stored.
         """
-        await self._prepare_days(batch.synchronous)
         try:
+            await self._prepare_days(batch.synchronous)
             async with self._database.transaction() as connection:
                 return await _record(connection, batch)
         except asyncpg.TransactionRollbackError as error:
             raise DatabaseUnavailableError("PostgreSQL asks to repeat the transaction.") from error
+        except asyncpg.SyntaxOrAccessError as error:
+            # No message is at fault: the migration is still to come, or a right is missing.
+            raise DatabaseUnavailableError(f"The schema does not fit ({error.sqlstate}).") from error
         except asyncpg.CheckViolationError as error:
             raise JobExpiredFromStoreError(
                 "the database has no partition for the day in the job's id"
