@@ -13,12 +13,9 @@ from prometheus_client.exposition import choose_encoder
 from shared.config.settings import AdminSettings
 from shared.observability.metrics import ServiceMetrics, service_metrics
 from shared.runtime.health import Reporting
+from shared.runtime.listening import ListenError
 
 _REPORT_IS_FRESH_FOR_S = 0.25
-
-
-class AdminPortError(OSError):
-    """The admin port cannot be opened."""
 
 
 @asynccontextmanager
@@ -33,7 +30,7 @@ async def admin_server(settings: AdminSettings, health: Reporting) -> AsyncItera
         The port that was bound.
 
     Raises:
-        AdminPortError: The address is taken, not ours, or needs more rights.
+        ListenError: The address is taken, not ours, or needs more rights.
     """
     with service_metrics() as metrics:
         endpoints = _Endpoints(health, metrics)
@@ -57,7 +54,7 @@ async def _bind(runner: web.AppRunner, settings: AdminSettings) -> int:
         await web.TCPSite(runner, settings.host, settings.port).start()
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise AdminPortError(
+        raise ListenError(
             f"The admin port {settings.host}:{settings.port} cannot be opened: {reason}. "
             "Free it, or set PENSTOCK_ADMIN__PORT to another (0 takes a free one)."
         ) from error

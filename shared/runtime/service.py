@@ -28,12 +28,15 @@ from shared.observability.logs import configure_logs
 from shared.observability.tracing import configure_tracing
 from shared.runtime.admin import admin_server
 from shared.runtime.health import Health
+from shared.runtime.listening import ListenError
 
 S = TypeVar("S", bound=ProcessSettings)
 Running = Callable[[S], AbstractAsyncContextManager[Health]]
 
 EXIT_CONFIGURATION = 78
 """``EX_CONFIG`` of sysexits: starting again cannot help."""
+EXIT_UNAVAILABLE = 69
+"""``EX_UNAVAILABLE`` of sysexits: an address is taken; starting again helps once it is free."""
 
 
 def main(name: str, settings_type: type[S], running: Running[S]) -> None:
@@ -44,8 +47,21 @@ def main(name: str, settings_type: type[S], running: Running[S]) -> None:
         print(error, file=sys.stderr)  # noqa: T201 - logs are not configured yet
         sys.exit(EXIT_CONFIGURATION)
     configure_logs(settings.log, service=name)
-    with configure_tracing(settings.telemetry, service=name):
-        uvloop.run(_run(name, settings, running))
+    try:
+        with configure_tracing(settings.telemetry, service=name):
+            uvloop.run(_run(name, settings, running))
+    except* ListenError as group:
+        for cause in _leaves(group):
+            structlog.get_logger(service=name).critical("cannot listen", reason=str(cause))
+        sys.exit(EXIT_UNAVAILABLE)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 async def _run(name: str, settings: S, running: Running[S]) -> None:

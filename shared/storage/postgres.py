@@ -43,6 +43,7 @@ class Database:
             settings.url.get_secret_value(),
             min_size=0,
             max_size=settings.pool_size,
+            connect=_connect,
             timeout=settings.acquire_timeout_s,
             command_timeout=settings.statement_timeout_s,
             server_settings={"role": role, "application_name": name, "jit": "off"},
@@ -74,8 +75,8 @@ class Database:
             tenant_id: Whose rows ``penstock_app`` may see; None for ``penstock_system``, or to see none.
 
         Raises:
-            DatabaseUnavailableError: No connection within ``acquire_timeout_s``, or it broke. If it broke
-                while committing, the transaction may have been committed.
+            DatabaseUnavailableError: No connection within ``acquire_timeout_s``, the server refuses it, or
+                it broke. If it broke while committing, the transaction may have been committed.
         """
         try:
             async with (
@@ -87,6 +88,17 @@ class Database:
                 yield connection
         except OUTAGE as error:
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
+
+
+async def _connect(*arguments: Any, **options: Any) -> Connection:
+    """Connect; whatever the server says before the first statement is no fault of any statement.
+
+    A password that was changed, a role or a database that is not there yet: for who waits, an outage.
+    """
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnavailableError(f"PostgreSQL refuses the connection ({error.sqlstate}).") from error
 
 
 async def act_for(connection: Connection, tenant_id: UUID) -> None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import asyncpg
 from pydantic import SecretStr
 
 from services.ingress.adapters.patience import database_patience
@@ -125,6 +126,8 @@ class ApiKeys:
                 )
         except DatabaseUnavailableError as error:
             return error
+        except asyncpg.PostgresError as error:  # e.g. before the migration; no reason to end the process
+            return DatabaseUnavailableError(f"PostgreSQL cannot look up a key ({error.sqlstate}).")
         finally:
             del self._asking[digest]
         now = self._clock()

@@ -20,13 +20,10 @@ from shared.contracts.jobs import JobRequested
 from shared.errors import DatabaseUnavailableError, PenstockError
 from shared.messaging.broker import Message
 from shared.messaging.topology import job_topic
+from shared.storage.outbox import Publication, mark_published
 from shared.storage.postgres import Database, act_for
 
 MAX_BATCH = 200
-_MARK = """
-UPDATE outbox SET published_at = clock_timestamp()
-WHERE job_id = ANY($1) AND attempt = 1 AND publication = 1 AND published_at IS NULL
-"""
 _log = structlog.get_logger()
 
 
@@ -62,17 +59,17 @@ class FirstPublication:
         # An older one is the sweep's already.
         young = [job for job in batch if (now - job.created_at).total_seconds() < PUBLISH_ALONE_S]
         confirmed = await asyncio.gather(*map(self._publish, young))
-        marks: dict[UUID, list[UUID]] = defaultdict(list)
+        marks: dict[UUID, list[Publication]] = defaultdict(list)
         for job, published in zip(young, confirmed, strict=True):
             if published:
-                marks[job.tenant_id].append(job.job_id)
+                marks[job.tenant_id].append(Publication(job.job_id, attempt=1, publication=1))
         if not marks:
             return
         try:
             async with database_patience(), self._database.transaction() as connection:
-                for tenant_id, job_ids in marks.items():
+                for tenant_id, publications in marks.items():
                     await act_for(connection, tenant_id)
-                    await connection.execute(_MARK, sorted(job_ids))
+                    await mark_published(connection, publications)
         except DatabaseUnavailableError as error:
             _log.warning("publications not marked, the sweep repeats them", reason=error.message)
 

@@ -112,6 +112,8 @@ class GroupCommit:
         for entry in batch:
             try:
                 await self._write([entry[0]])
+            except asyncpg.CheckViolationError:
+                _settle([entry], DatabaseUnavailableError("The partition of the day is still to be made."))
             except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
                 _settle([entry], error)
             else:

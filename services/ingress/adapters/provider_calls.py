@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
-from services.ingress.domain.client_gone import ClientGoneError
 from shared.contracts.jobs import (
     JobCancelRequested,
     JobDelta,
@@ -17,26 +16,13 @@ from shared.contracts.jobs import (
     JobRequested,
     JobStatus,
 )
-from shared.errors import (
-    BrokerUnavailableError,
-    DeadlineExceededError,
-    MalformedMessageError,
-    PublishOutcomeUnknownError,
-)
+from shared.errors import DeadlineExceededError, PenstockError
 from shared.http.errors import failure_of
 from shared.messaging.broker import Message
 from shared.messaging.requests import Replies
 from shared.messaging.topology import RESULTS_FINISHED, job_topic
 from shared.observability.tracing import inject
 from shared.storage.bodies import BodyStore
-
-_ABANDONED = (
-    ClientGoneError,
-    BrokerUnavailableError,
-    MalformedMessageError,
-    PublishOutcomeUnknownError,
-    asyncio.CancelledError,
-)
 
 WORKERS_WORD_S = 1.0
 """How long a worker's own record of the end, which has the usage, goes first: the first record counts."""
@@ -97,7 +83,7 @@ class ProviderCalls:
             except DeadlineExceededError as error:
                 self._background.run(self._expire(job, error), what="record an expired call")
                 raise
-            except _ABANDONED:
+            except (PenstockError, asyncio.CancelledError):
                 self._background.run(self._cancel(job), what="cancel an abandoned call")
                 raise
 

@@ -1,6 +1,7 @@
 """How jobs are accepted and their results told, for the job routes and the OpenAI routes alike."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from services.ingress.domain.job import Job, job_path
 from services.ingress.domain.preference import Preference
 from services.ingress.domain.submission import Submission
 from shared.contracts.jobs import JobStatus
-from shared.errors import ConflictError
+from shared.errors import ConflictError, DependencyUnavailableError
 from shared.storage.bodies import BodyStore
 
 RETRY_AFTER_S = 1.0
@@ -66,9 +67,11 @@ class JobAnswers:
         if preference is not None:
             context.headers.append((b"preference-applied", preference.applied().encode()))
         if preference is not None and preference.wait_s:
-            job = await self.waited(request, job.id, float(preference.wait_s))
-            if job.status.final:
-                return await self.result(tenant_id, job.id)
+            # It is accepted whatever becomes of the wait: an error would make the caller submit it again.
+            with suppress(DependencyUnavailableError):
+                job = await self.waited(request, job.id, float(preference.wait_s))
+                if job.status.final:
+                    return await self.result(tenant_id, job.id)
         return json_answer(self.render(job), 202, {"Location": self._base_url + job_path(job.id)})
 
     async def waited(self, request: Request, job_id: UUID, wait_s: float) -> Job:

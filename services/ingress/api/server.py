@@ -9,14 +9,12 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.runtime.listening import ListenError
+
 BACKLOG = 2048
 LAST_MOMENTS_S = 1.0
 """What is left of the grace for answers to those whose calls were given up."""
 _log = structlog.get_logger()
-
-
-class ListenError(OSError):
-    """The address cannot be listened on."""
 
 
 class _Server(uvicorn.Server):
@@ -90,8 +88,9 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ListenError(
-            f"Cannot listen on {host}:{port}: {error}. Free it, or set PENSTOCK_PORT to another."
+            f"Cannot listen on {host}:{port}: {reason}. Free it, or set PENSTOCK_PORT to another."
         ) from error
     with listener:
         yield listener

@@ -40,7 +40,7 @@ def raw_member(body: bytes, name: str) -> bytes:
         name: A member that it has.
 
     Raises:
-        InvalidRequestError: Nested too deeply to be cut apart.
+        InvalidRequestError: A member is nested too deeply to be cut apart.
     """
     text = body.decode()
     found = ""
@@ -53,7 +53,7 @@ def raw_member(body: bytes, name: str) -> bytes:
         try:
             _, at = _DECODER.raw_decode(text, start)
         except RecursionError:
-            raise InvalidRequestError("The body is nested too deeply.", param=name) from None
+            raise InvalidRequestError("The body is nested too deeply.", param=key) from None
         if key == name:
             found = text[start:at]
     return found.encode()

@@ -16,6 +16,8 @@ from shared.contracts.jobs import Lane, Operation
 from shared.errors import InvalidRequestError, UnprocessableRequestError
 
 MAX_METADATA_BYTES = 16 * 1024
+MAX_METADATA_DEPTH = 32
+"""Far below where writing JSON gives up, as lists of jobs wrap it."""
 _FIELDS = {"operation", "input", "lane", "deadline", "metadata", "max_attempts"}
 _Choice = TypeVar("_Choice", Operation, Lane)
 
@@ -56,8 +58,9 @@ def read_submission(body: bytes, limits: JobLimits, now: datetime) -> Submission
     operation = _choice(Operation, required(fields, "operation"), "operation")
     inputs = required(fields, "input")
     expect(inputs, "an object", "input")
+    text = raw_member(body, "input")
     try:
-        inference = check_inference(operation, raw_member(body, "input"), inputs)
+        inference = check_inference(operation, text, inputs)
     except InvalidRequestError as error:
         error.param = f"input.{error.param}" if error.param else "input"
         raise
@@ -127,14 +130,25 @@ def _metadata(value: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise wrong_type(value, "an object", "metadata")
+    if _deeper_than(MAX_METADATA_DEPTH, value):
+        raise UnprocessableRequestError(
+            f"'metadata' must not be nested deeper than {MAX_METADATA_DEPTH}.", param="metadata"
+        )
     text = orjson.dumps(value)
     if len(text) > MAX_METADATA_BYTES:
         raise UnprocessableRequestError(
             f"'metadata' must not be longer than {MAX_METADATA_BYTES} bytes.", param="metadata"
         )
-    if rb"\u0000" in text:
+    if rb"\u0000" in text.replace(rb"\\", b""):  # a backslash of its own is no escape
         storable("\0", "metadata")
     return value
+
+
+def _deeper_than(limit: int, value: object) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_deeper_than(limit - 1, member) for member in members)
 
 
 def _attempts(value: object, limits: JobLimits) -> int:

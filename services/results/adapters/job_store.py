@@ -23,6 +23,14 @@ WHERE job_id IN (SELECT job_id FROM outbox WHERE job_id = ANY($1::uuid[]) FOR UP
 """
 
 
+_A_MESSAGE_IS_AT_FAULT = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""Repeating cannot help. After any other error it may, and a message that is given up is an outcome lost."""
+
+
 class JobExpiredFromStoreError(PenstockError):
     """The job's day is not in the database (any more): retention dropped it, or its id is no UUIDv7."""
 
@@ -47,16 +55,18 @@ class JobStore:
             DatabaseUnavailableError: Nothing is certain; record the batch again.
             JobExpiredFromStoreError: A synchronous job is of a day that is not stored.
         """
-        await self._prepare_days(batch.synchronous)
         try:
+            await self._prepare_days(batch.synchronous)
             async with self._database.transaction() as connection:
                 return await _record(connection, batch)
-        except asyncpg.TransactionRollbackError as error:
-            raise DatabaseUnavailableError("PostgreSQL asks to repeat the transaction.") from error
         except asyncpg.CheckViolationError as error:
             raise JobExpiredFromStoreError(
                 "the database has no partition for the day in the job's id"
             ) from error
+        except _A_MESSAGE_IS_AT_FAULT:
+            raise
+        except asyncpg.PostgresError as error:  # a deadlock, a migration still to come, a broken disk
+            raise DatabaseUnavailableError(f"PostgreSQL cannot record now ({error.sqlstate}).") from error
 
     async def _prepare_days(self, messages: Sequence[JobFinished]) -> None:
         """Create the partition of a recent day that the scheduler has not created, once a day."""

@@ -38,7 +38,7 @@ class SessionLock:
             if self._session is None or self._session.is_closed():
                 self._session = await self._connect()
             return bool(await self._session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK))
-        except OUTAGE as error:
+        except (*OUTAGE, asyncpg.PostgresError) as error:  # a server that refuses leads nobody, too
             await self.release()
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.settings import IngressSettings
-from shared.errors import AuthenticationError
+from shared.config.settings import PostgresSettings
+from shared.errors import AuthenticationError, DatabaseUnavailableError
 from shared.storage.postgres import Database
 from tests.integration.ingress.conftest import PEPPER, Tenant, make_tenant
 
@@ -98,3 +99,18 @@ async def test_guessed_keys_do_not_push_out_those_in_use(
         await keys.authenticate(f"sk-penstock-{9:016x}-{'x' * 43}")
     await keys.authenticate(tenant.api_key)
     assert database.transactions == asked
+
+
+async def test_a_database_without_the_schema_is_an_outage_and_ends_no_process(
+    fresh_database: Callable[[], str], database_url: str, clock: Clock
+):
+    empty = PostgresSettings(url=SecretStr(fresh_database()))
+    missing = PostgresSettings(url=SecretStr(empty.url.get_secret_value().replace("/test_", "/no_test_")))
+    for settings in (empty, missing):
+        async with (
+            Database(settings, role="penstock_app", name="keys") as database,
+            asyncio.TaskGroup() as tasks,
+        ):
+            keys = ApiKeys(database, SecretStr(PEPPER), tasks, fresh_s=30, stale_s=300, size=3, clock=clock)
+            with pytest.raises(DatabaseUnavailableError):
+                await keys.authenticate(f"sk-penstock-{1:016x}-{'x' * 43}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+import psycopg
 import pytest
 
 from services.ingress.app import running
@@ -166,6 +167,48 @@ async def test_an_open_event_stream_outlives_an_outage_of_postgresql(api: Api, d
         await until(api.http, 200, "POST", job["urls"]["cancel"])
         async with asyncio.timeout(RECOVERY_S):
             assert b"event: job.cancelled" in await stream.content.read()
+
+
+async def test_a_job_that_is_accepted_stays_accepted_when_the_wait_for_it_fails(
+    api: Api, database: EmbeddedPostgres
+):
+    async with asyncio.TaskGroup() as tasks:
+        headers = {"Prefer": "respond-async, wait=30"}
+        submitted = tasks.create_task(_submit(api.http, headers))
+        await api.worker.seen.get()
+        async with stopped(database):
+            status, job = await submitted
+    assert (status, job["status"]) == (202, "queued")
+    await until(api.http, 200, "GET", job["urls"]["self"])
+
+
+async def _submit(http: aiohttp.ClientSession, headers: dict[str, str]) -> tuple[int, Any]:
+    async with http.post(CHAT, json=hello("sim/silent"), headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_day_without_its_partition_is_a_wait_and_no_bug(api: Api, database: EmbeddedPostgres):
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        days = [name for (name,) in owner.execute(_DAYS)]
+        parts = [(name, _bounds(owner, name)) for name in days]
+        for name, _ in parts:
+            owner.execute(f"ALTER TABLE jobs DETACH PARTITION {name}")
+        try:
+            assert (await ask(api.http, "POST", "/v1/jobs", json=JOB))[0] == 503
+        finally:
+            for name, bounds in parts:
+                owner.execute(f"ALTER TABLE jobs ATTACH PARTITION {name} {bounds}")
+    assert (await ask(api.http, "POST", "/v1/jobs", json=JOB))[0] == 202
+
+
+_DAYS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'jobs'::regclass"
+
+
+def _bounds(owner: psycopg.Connection[Any], name: str) -> str:
+    found = owner.execute(
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = %s::regclass", (name,)
+    )
+    return str(found.fetchall()[0][0])
 
 
 async def test_without_redis_a_job_can_be_cancelled(settings: IngressSettings, carol: Tenant, tmp_path: Path):

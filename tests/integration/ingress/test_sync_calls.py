@@ -98,6 +98,13 @@ async def test_a_broken_stream_ends_with_an_error_and_without_done(api: Api):
         assert "[DONE]" not in text
 
 
+async def test_a_stream_that_lost_a_part_is_cancelled_upstream(api: Api):
+    async with api.http.post(CHAT, json=hello("sim/gap", stream=True)) as answer:
+        await answer.read()
+    async with asyncio.timeout(LIMIT_S):
+        assert await api.worker.cancelled.get() == api.worker.requests[0].job_id
+
+
 async def test_stopping_answers_those_who_still_wait(
     make_settings: Callable[..., IngressSettings], alice: Tenant
 ):

@@ -5,12 +5,14 @@ import random
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from services.results.adapters.job_store import JobExpiredFromStoreError, JobStore
 from services.results.domain.batch import Batch, Recorded
 from shared.contracts.ids import first_id_at, new_id
 from shared.contracts.jobs import Failure, JobsHeld, JobStatus, Usage
+from shared.errors import DatabaseUnavailableError
 from shared.storage.postgres import Database
 from shared.storage.transitions import JobEnd, finish_jobs
 from tests.support.store import Job, Jobs
@@ -224,3 +226,18 @@ async def test_events_have_no_gap_when_batches_and_cancels_race(
         row = await jobs.row(job)
         assert row["last_event"] == len(types)
         assert await jobs.outbox(job) is None
+
+
+async def test_a_schema_that_does_not_fit_yet_loses_no_outcome(
+    store: JobStore, jobs: Jobs, migrated_url: str
+) -> None:
+    job = await jobs.submit()
+    with psycopg.connect(migrated_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE jobs RENAME COLUMN delta_sequence TO later")
+        try:
+            with pytest.raises(DatabaseUnavailableError):
+                await record(store, job.finished(new_id()))
+        finally:
+            owner.execute("ALTER TABLE jobs RENAME COLUMN later TO delta_sequence")
+    await record(store, job.finished(new_id()))
+    assert (await jobs.row(job))["status"] == "completed"

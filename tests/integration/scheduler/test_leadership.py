@@ -79,6 +79,12 @@ async def test_without_a_server_nobody_can_say_who_leads() -> None:
         await SessionLock(settings_for("postgresql://x@127.0.0.1:1/x"), name="a").acquire()
 
 
+async def test_a_server_that_refuses_the_connection_is_an_outage_too(migrated_url: str) -> None:
+    missing = settings_for(migrated_url.replace("/test_", "/no_test_"))
+    with pytest.raises(DatabaseUnavailableError):
+        await SessionLock(missing, name="a").acquire()
+
+
 async def test_of_two_schedulers_one_works_and_the_other_takes_over(
     settings: SchedulerSettings, broker: Broker, jobs: Jobs, system: Database, migrated_url: str
 ) -> None:

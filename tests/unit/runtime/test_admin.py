@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config.settings import AdminSettings
 from shared.errors import DatabaseUnavailableError
-from shared.runtime.admin import AdminPortError, admin_server
+from shared.runtime.admin import admin_server
 from shared.runtime.health import Health
+from shared.runtime.listening import ListenError
 
 
 @dataclass
@@ -124,9 +125,7 @@ async def test_a_port_that_is_taken_is_named_with_its_remedy():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(
-            AdminPortError, match=rf"127\.0\.0\.1:{port} cannot be opened.*PENSTOCK_ADMIN__PORT"
-        ):
+        with pytest.raises(ListenError, match=rf"127\.0\.0\.1:{port} cannot be opened.*PENSTOCK_ADMIN__PORT"):
             async with admin_server(AdminSettings(port=port), Health()):
                 pass
 

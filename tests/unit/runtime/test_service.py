@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,6 +70,17 @@ def test_a_failure_at_the_start_is_one_line_and_another_code(tmp_path):
         [line] = [json.loads(line) for line in process.stderr]
         assert process.wait(10) == 1
     assert (line["event"], line["error"]) == ("crashed", "RuntimeError: boom")
+
+
+def test_a_port_that_is_taken_is_one_line_and_its_own_code(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started(tmp_path, PENSTOCK_ADMIN__PORT=port) as process:
+            [line] = [json.loads(line) for line in process.stderr]
+            assert process.wait(10) == 69
+    assert (line["event"], line["service"]) == ("cannot listen", "demo")
+    assert f"127.0.0.1:{port}" in line["reason"]
+    assert "exception" not in line
 
 
 def test_a_service_that_waits_for_its_servers_is_alive_not_ready_and_can_be_stopped(tmp_path):
