@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.load import Figures, Target, measure
+from tests.support import rabbitmq
 from tests.support.fleet import Fleet, running_fleet
-from tests.support.rabbitmq import RabbitNode, rabbitmq_installed
 
 CHAT = {
     "messages": [{"role": "user", "content": "Tell me of rivers, and of what they drive, in a few words."}],
@@ -72,15 +72,15 @@ def _print(what: str, figures: Figures, direct: Figures | None) -> None:
 def environments(base: Path) -> Iterator[dict[str, dict[str, str]]]:
     """Start what the brokers need and give each fleet's environment."""
     found: dict[str, dict[str, str]] = {"embedded (PGMQ on PostgreSQL)": {}}
-    if not rabbitmq_installed():
+    if not rabbitmq.installed():
         yield found
         return
-    node = RabbitNode(base / "rabbitmq")
+    node = rabbitmq.RabbitNode(base / "rabbitmq")
     node.start()
     try:
         yield found | {"RabbitMQ": {"PENSTOCK_BROKER__URL": node.url}}
     finally:
-        node.stop()
+        node.close()
 
 
 def main() -> None:
@@ -92,6 +92,8 @@ def main() -> None:
         for number, (broker, environment) in enumerate(brokers.items()):
             with running_fleet(Path(folder) / f"fleet{number}", environment) as fleet:
                 asyncio.run(run(fleet, broker, seconds))
+                fleet.stop()
+                print(f"\nStarted again, to ready: {fleet.start():.1f} s")
 
 
 main()
