@@ -1,5 +1,6 @@
 """Real servers for the tests, started once a session and ended with it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from shared.runtime.engines.postgres import EmbeddedPostgres
 from shared.runtime.engines.valkey import EmbeddedValkey
 from tests.support import rabbitmq
 from tests.support.databases import Databases
+from tests.support.rabbitmq import RabbitNode
 from tests.support.servers import ServersForTests
 
 
@@ -48,14 +50,23 @@ def rabbitmq_installed() -> None:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of PENSTOCK_TEST_RABBITMQ_URL, or of a private node that all tests share."""
-    named = ServersForTests().rabbitmq_url
-    if named is not None:
-        yield named.get_secret_value()
-        return
-    request.getfixturevalue("rabbitmq_installed")
-    node = rabbitmq.RabbitNode(tmp_path_factory.mktemp("rabbitmq"))
+def rabbitmq_node(rabbitmq_installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    """A private node that all tests share."""
+    node = RabbitNode(tmp_path_factory.mktemp("rabbitmq"))
     node.start()
-    yield node.url
+    yield node
     node.close()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(request: pytest.FixtureRequest) -> str:
+    """URL of PENSTOCK_TEST_RABBITMQ_URL, or of the private node: take queues that no other test uses."""
+    named = ServersForTests().rabbitmq_url
+    return request.getfixturevalue("rabbitmq_node").url if named is None else named.get_secret_value()
+
+
+@pytest.fixture(scope="session")
+def fresh_vhost(rabbitmq_node: RabbitNode) -> Callable[[], str]:
+    """Each call returns the URL of a new virtual host: two fleets on one would take each other's jobs."""
+    numbers = itertools.count(1)
+    return lambda: rabbitmq_node.add_vhost(f"fleet-{next(numbers)}")

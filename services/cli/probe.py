@@ -29,6 +29,18 @@ async def readiness(port: int, *, timeout_s: float = TIMEOUT_S) -> Readiness:
     return Readiness(ready=status == 200, why=_complaints(body))
 
 
+async def hangs(port: int, *, timeout_s: float) -> bool:
+    """Whether a service has its port open and yet does not answer that it lives; one that starts has not."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await _get("127.0.0.1", port, "/health/live")
+    except TimeoutError:
+        return True
+    except (OSError, IndexError, ValueError):
+        return False
+    return False
+
+
 async def _get(host: str, port: int, path: str) -> tuple[int, bytes]:
     reader, writer = await asyncio.open_connection(host, port)
     try:

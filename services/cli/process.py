@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from services.cli.backoff import Backoff
 from services.cli.log_files import ServiceLog
+from services.cli.probe import hangs
 from services.cli.state import Entry, State
 
 EXIT_CONFIGURATION = 78
@@ -16,6 +17,8 @@ EXIT_CONFIGURATION = 78
 KILL_TIMEOUT_S = 5.0
 LINE_BYTES = 256 * 1024
 """Longest line of output that is kept whole."""
+HUNG_AFTER_CHECKS = 6
+"""A count, not a time: the supervisor itself may have been stopped meanwhile (Ctrl-Z)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class ManagedProcess:
     tethered: bool = False
     """Give it a standard input that ends with this process, and that is never written to."""
     backoff: Backoff = field(default_factory=Backoff)
+    check_interval_s: float = 2.5
+    """Pause before it is asked whether it lives, and time to answer; who never does is killed after 30 s."""
 
     def __post_init__(self) -> None:
         self.entry = Entry(name=self.name)
@@ -113,7 +118,9 @@ class ManagedProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(self._read_output(process))
+                watching = group.create_task(self._kill_when_hung(process, launch.admin_port))
                 code = await process.wait()
+                watching.cancel()
                 await asyncio.wait([reading], timeout=1.0)
                 reading.cancel()  # a child of its own may hold the pipe open
             return code
@@ -134,6 +141,15 @@ class ManagedProcess:
                 return
             if line := line.rstrip():
                 self.log.line(line)
+
+    async def _kill_when_hung(self, process: asyncio.subprocess.Process, port: int | None) -> None:
+        unanswered = 0
+        while port is not None and unanswered < HUNG_AFTER_CHECKS:
+            await asyncio.sleep(self.check_interval_s)
+            unanswered = unanswered + 1 if await hangs(port, timeout_s=self.check_interval_s) else 0
+        if port is not None:
+            self.log.line(f"answered none of {unanswered} health checks: killed".encode())
+            _signal(process, signal.SIGKILL)
 
     async def _sleep_unless_stopped(self, seconds: float) -> None:
         try:

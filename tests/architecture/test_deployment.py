@@ -45,3 +45,16 @@ def test_scrape_targets_are_the_services() -> None:
     prometheus = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     names = prometheus["scrape_configs"][0]["dns_sd_configs"][0]["names"]
     assert set(names) == RUNNABLE
+
+
+def test_files_with_secrets_are_not_committed() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    keys = COMPOSE["services"]["provider_worker"]["env_file"]
+    assert {".env", ".penstock/", *(entry["path"] for entry in keys)} <= set(ignored)
+
+
+def test_the_sample_configuration_is_whole_when_its_comments_are_opened() -> None:
+    lines = (ROOT / "deploy" / "config" / "penstock.yaml").read_text().splitlines()
+    opened = yaml.safe_load("\n".join(line.replace("# ", "", 1) for line in lines[2:]))
+    assert set(opened) == {"providers", "models"}
+    assert set(opened["providers"]) == {"simulator", "openai"}

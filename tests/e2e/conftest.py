@@ -11,6 +11,6 @@ from tests.support.fleet import Fleet, running_fleet
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     environment = {}
     if request.param == "rabbitmq":
-        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("rabbitmq_url")
+        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("fresh_vhost")()
     with running_fleet(tmp_path_factory.mktemp(f"fleet-{request.param}"), environment) as fleet:
         yield fleet

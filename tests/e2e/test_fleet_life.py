@@ -31,6 +31,10 @@ def test_every_service_runs_and_the_credentials_are_private(fleet: Fleet) -> Non
     assert mode == 0o600
 
 
+def test_the_whole_fleet_fits_into_its_memory(fleet: Fleet) -> None:
+    assert 0 < fleet.status()["memory_mb"] <= 700
+
+
 def test_the_printed_curl_line_works(fleet: Fleet) -> None:
     lines = fleet.output.splitlines()
     first = next(n for n, line in enumerate(lines) if line.lstrip().startswith("curl "))

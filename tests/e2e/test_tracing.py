@@ -22,7 +22,7 @@ def traced(
     with running_collector() as collector:
         environment = {"PENSTOCK_TELEMETRY__OTLP_ENDPOINT": collector.url, "PENSTOCK_LOG__LEVEL": "debug"}
         if request.param == "rabbitmq":
-            environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("rabbitmq_url")
+            environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("fresh_vhost")()
         with running_fleet(tmp_path_factory.mktemp(f"traced-{request.param}"), environment) as fleet:
             yield fleet, collector
 

@@ -21,7 +21,7 @@ JOBS = 60
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     environment = {"PENSTOCK_BROKER__LEASE_S": "5"}
     if request.param == "rabbitmq":
-        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("rabbitmq_url")
+        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("fresh_vhost")()
     with running_fleet(tmp_path_factory.mktemp(f"faults-{request.param}"), environment) as fleet:
         yield fleet
 

