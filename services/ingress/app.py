@@ -21,7 +21,6 @@ from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
-from services.ingress.adapters.redis_link import open_redis, ping_redis
 from services.ingress.api.application import make_application
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
@@ -39,6 +38,7 @@ from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
+from shared.storage.redis import open_redis, ping_redis
 
 
 @asynccontextmanager

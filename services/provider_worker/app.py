@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import aiohttp
-import redis.asyncio as redis
 from prometheus_client import REGISTRY, CollectorRegistry
+from redis.asyncio import Redis
 
 from services.provider_worker.adapters.announcer import Announcer
 from services.provider_worker.adapters.claims import Claims
@@ -16,7 +16,6 @@ from services.provider_worker.adapters.metrics import WorkerMetrics
 from services.provider_worker.adapters.openai_provider import make_session
 from services.provider_worker.adapters.price_map import PriceMap, bundled_price_file
 from services.provider_worker.adapters.providers import ConfiguredProviders
-from services.provider_worker.adapters.redis_client import ping, redis_client
 from services.provider_worker.consumers.conclusion import Conclusion
 from services.provider_worker.consumers.execution import Execution
 from services.provider_worker.consumers.given_up import GiveUp
@@ -32,6 +31,7 @@ from shared.messaging.broker import Broker
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
+from shared.storage.redis import open_redis, ping_redis
 
 
 @asynccontextmanager
@@ -43,7 +43,7 @@ async def running(
     prices = await asyncio.to_thread(lambda: PriceMap(bundled_price_file()))
     bodies = BodyStore(settings.objects)
     broker = make_broker(settings.broker, name=name)
-    async with make_session() as session, redis_client(settings.redis) as client:
+    async with make_session() as session, open_redis(settings.redis, name=name) as client:
         worker = _assembled(
             settings=settings,
             name=name,
@@ -60,7 +60,7 @@ async def running(
             try:
                 yield Health(
                     required={"broker": broker.ping},
-                    optional={"redis": partial(ping, client), "objects": bodies.ping},
+                    optional={"redis": partial(ping_redis, client), "objects": bodies.ping},
                 )
             finally:
                 stop.set()
@@ -72,7 +72,7 @@ def _assembled(
     name: str,
     broker: Broker,
     session: aiohttp.ClientSession,
-    client: "redis.Redis",
+    client: Redis,
     bodies: BodyStore,
     prices: PriceList,
     registry: CollectorRegistry,

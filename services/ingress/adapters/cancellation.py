@@ -2,13 +2,12 @@
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.ingress.adapters.broker_link import BrokerLink
 from shared.contracts.jobs import JobCancelRequested
 from shared.errors import PenstockError
+from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 
-KEY_TTL_S = 86_400
 _log = structlog.get_logger()
 
 
@@ -22,8 +21,8 @@ class Cancellation:
     async def request(self, cancel: JobCancelRequested) -> None:
         """Tell as far as the dependencies allow; a job that runs on has its result thrown away."""
         try:
-            await self._redis.set(f"penstock:{{{cancel.job_id}}}:cancelled", 1, ex=KEY_TTL_S)
-        except (RedisError, OSError, TimeoutError) as error:
+            await self._redis.set(cancelled_key(cancel.job_id), 1, ex=JOB_KEY_TTL_S)
+        except REDIS_OUTAGE as error:
             _log.warning("cancellation not kept in Redis", reason=type(error).__name__)
         try:
             await self._link.broadcast(cancel)

@@ -2,15 +2,14 @@
 
 from enum import StrEnum
 
-import redis.asyncio as redis
 import structlog
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
 
 from shared.contracts.jobs import JobRequested
+from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key, claim_key
 
 _log = structlog.get_logger(__name__)
 
-_KEEP_S = 86_400
 _SCRIPT = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'cancelled' end
 local attempt, publication = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -41,7 +40,7 @@ class Claim(StrEnum):
 class Claims:
     """One round trip a background job. Redis only saves work here: without it every claim is granted."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: Redis) -> None:
         self._script = client.register_script(_SCRIPT)
 
     async def claim(self, request: JobRequested, *, redelivered: bool) -> Claim:
@@ -51,13 +50,12 @@ class Claims:
             request: Its attempt and publication are compared with the highest ones claimed so far.
             redelivered: An earlier consumer had this copy and lost it.
         """
-        tag = f"penstock:{{{request.job_id}}}"
         try:
             answer = await self._script(
-                keys=[f"{tag}:cancelled", f"{tag}:claim"],
-                args=[request.attempt, request.publication, int(redelivered), _KEEP_S],
+                keys=[cancelled_key(request.job_id), claim_key(request.job_id)],
+                args=[request.attempt, request.publication, int(redelivered), JOB_KEY_TTL_S],
             )
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_OUTAGE as error:
             _log.warning("claim without redis", error=type(error).__name__)
             return Claim.GRANTED
         return Claim(answer.decode() if isinstance(answer, bytes) else answer)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import redis.asyncio as redis
 
 from shared.contracts.jobs import JobDeferred, JobDelta, JobFinished, JobsHeld, JobStarted, JobStatus
+from shared.storage.redis import cancelled_key
 from tests.integration.provider_worker.harness import Surroundings, requested
 
 
@@ -90,7 +91,7 @@ async def test_a_later_publication_supersedes_an_earlier_one(around: Surrounding
 async def test_a_job_cancelled_while_it_waited_is_not_called(around: Surroundings, valkey_url: str):
     request = requested(background=True, simulator={"key": "cancelled in redis"})
     async with redis.Redis.from_url(valkey_url) as client:
-        await client.set(f"penstock:{{{request.job_id}}}:cancelled", 1, ex=60)
+        await client.set(cancelled_key(request.job_id), 1, ex=60)
     async with around.worker():
         await around.publish(request)
         end = await around.records.end_of(request.job_id)

@@ -1,7 +1,8 @@
-"""Redis or Valkey: each use is bounded, and its absence is never a caller's problem."""
+"""Redis or Valkey: speed, never truth. Each use is bounded, and its absence is never a caller's problem."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -10,6 +11,22 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import RedisSettings
 from shared.errors import DependencyUnavailableError
+
+JOB_KEY_TTL_S = 86_400
+"""How long what is noted about a job is kept."""
+
+REDIS_OUTAGE = (RedisError, OSError, TimeoutError)
+"""What a command raises while the server is away; every caller goes on without it."""
+
+
+def cancelled_key(job_id: UUID) -> str:
+    """Name the key that exists when nobody wants the job any more; the tag keeps a job on one node."""
+    return f"penstock:{{{job_id}}}:cancelled"
+
+
+def claim_key(job_id: UUID) -> str:
+    """Name the key that holds the ``attempt:publication`` that was claimed last."""
+    return f"penstock:{{{job_id}}}:claim"
 
 
 @asynccontextmanager
@@ -33,5 +50,5 @@ async def ping_redis(redis: Redis) -> None:
     """Raise DependencyUnavailableError unless Redis answers."""
     try:
         await redis.ping()
-    except RedisError as error:
+    except REDIS_OUTAGE as error:
         raise DependencyUnavailableError(f"Redis does not answer: {type(error).__name__}.") from error
