@@ -15,6 +15,7 @@ from services.simulator.api.text import TextRoutes
 from services.simulator.domain.calls import CallLedger
 from services.simulator.settings import SimulatorSection, SimulatorSettings
 from shared.runtime.health import Health
+from shared.runtime.listening import bind
 
 
 def application(section: SimulatorSection) -> web.Application:
@@ -50,10 +51,14 @@ async def listening(section: SimulatorSection) -> AsyncIterator[int]:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, section.host, section.port, backlog=1024, reuse_address=True)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        structlog.get_logger().info("listening", host=host, port=port)
+        port = await bind(
+            runner,
+            name="simulator's port",
+            host=section.host,
+            port=section.port,
+            setting="PENSTOCK_SIMULATOR__PORT",
+        )
+        structlog.get_logger().info("listening", host=section.host, port=port)
         yield port
     finally:
         await runner.cleanup()

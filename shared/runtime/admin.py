@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from shared.config.settings import AdminSettings
 from shared.observability.metrics import ServiceMetrics, service_metrics
 from shared.runtime.health import Reporting
-from shared.runtime.listening import ListenError
+from shared.runtime.listening import bind
 
 _REPORT_IS_FRESH_FOR_S = 0.25
 
@@ -44,22 +44,15 @@ async def admin_server(settings: AdminSettings, health: Reporting) -> AsyncItera
         )
         await runner.setup()
         try:
-            yield await _bind(runner, settings)
+            yield await bind(
+                runner,
+                name="admin port",
+                host=settings.host,
+                port=settings.port,
+                setting="PENSTOCK_ADMIN__PORT",
+            )
         finally:
             await runner.cleanup()
-
-
-async def _bind(runner: web.AppRunner, settings: AdminSettings) -> int:
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ListenError(
-            f"The admin port {settings.host}:{settings.port} cannot be opened: {reason}. "
-            "Free it, or set PENSTOCK_ADMIN__PORT to another (0 takes a free one)."
-        ) from error
-    port: int = runner.addresses[0][1]
-    return port
 
 
 class _Endpoints:

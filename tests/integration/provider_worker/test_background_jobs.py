@@ -108,7 +108,7 @@ async def test_jobs_run_while_redis_is_away(around: Surroundings):
         ready, words = await health.report()
     assert end.status is JobStatus.COMPLETED
     assert ready
-    assert words["redis"] == "Redis does not answer."
+    assert words["redis"].startswith("Redis does not answer")
 
 
 async def test_the_jobs_that_a_worker_has_are_announced_again_and_again(around: Surroundings):
