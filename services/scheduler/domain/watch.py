@@ -73,9 +73,14 @@ class Watch:
         _log.info("leading")
         metrics.LEADER.set(1)
         try:
-            async with asyncio.TaskGroup() as group:
-                for task in self.tasks:
-                    group.create_task(task.run(confirm=self.leadership.confirm, stop=self._stop))
+            # In a task of its own: before Python 3.11.5 a group that failed leaves its parent counted as
+            # cancelled, and a later time limit of the parent would end in CancelledError.
+            await asyncio.gather(self._rounds())
         except* LeadershipLostError:
             _log.warning("leadership lost")
             metrics.LEADER.set(0)
+
+    async def _rounds(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for task in self.tasks:
+                group.create_task(task.run(confirm=self.leadership.confirm, stop=self._stop))
