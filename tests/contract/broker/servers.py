@@ -20,6 +20,8 @@ class Server(Protocol):
 
     def kill(self) -> None: ...
 
+    def settle_queues(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -45,6 +47,9 @@ class PostgresServer:
                 process.kill()
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert not alive
+
+    def settle_queues(self) -> None:
+        """Do nothing: a queue is a committed table."""
 
     def close(self) -> None:
         self._engine.stop()

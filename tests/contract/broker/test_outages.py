@@ -38,6 +38,10 @@ def mortal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 async def client(mortal: Server, topology: Topology) -> AsyncIterator[Broker]:
     await asyncio.to_thread(mortal.start)
+    declaring = make_broker(broker_settings(mortal.url), name="declarer", topology=topology)
+    await declaring.connect()
+    await declaring.close()
+    await asyncio.to_thread(mortal.settle_queues)
     broker = make_broker(broker_settings(mortal.url), name="survivor", topology=topology)
     await broker.connect()
     yield broker
