@@ -81,19 +81,6 @@ async def test_a_server_that_hangs_makes_the_outcome_unknown_within_bounds(make_
     await _publish(broker)
 
 
-async def test_connect_waits_for_a_server_that_is_not_up_yet(make_broker, server):
-    await asyncio.to_thread(server.stop)
-    broker = make_broker(server.url)
-    async with asyncio.TaskGroup() as tasks:
-        connecting = tasks.create_task(broker.connect())
-        await asyncio.sleep(0.3)
-        assert not connecting.done()
-        await asyncio.to_thread(server.start)
-        async with asyncio.timeout(10):
-            await connecting
-    await broker.ping()
-
-
 async def test_closing_a_broker_whose_server_is_gone_takes_bounded_time(make_broker, server):
     broker = make_broker(server.url)
     await broker.connect()
