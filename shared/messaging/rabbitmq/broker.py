@@ -5,10 +5,16 @@ from collections.abc import Callable, Sequence
 
 from shared.config.settings import BrokerSettings
 from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
+from shared.messaging.amqp.channel import Channel
 from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
-from shared.messaging.rabbitmq.channel import Channel, passing_channel
+from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.dead_letters import DeadLetters
-from shared.messaging.rabbitmq.declarations import CONTROL_EXCHANGE, EXCHANGE, declare_topology
+from shared.messaging.rabbitmq.declarations import (
+    CONTROL_EXCHANGE,
+    EXCHANGE,
+    declare_topology,
+    find_exchange,
+)
 from shared.messaging.rabbitmq.delivery import now_ms
 from shared.messaging.rabbitmq.inbox import PrivateQueue, ear, inbox
 from shared.messaging.rabbitmq.link import Link
@@ -91,7 +97,7 @@ class RabbitBroker:
         if self._publish_link.blocked:
             raise BrokerUnavailableError("RabbitMQ is short of memory or of disk and takes nothing")
         async with passing_channel(self._consume_link, PING_TIMEOUT_S) as channel:
-            await channel.exchange_declare(EXCHANGE, passive=True)
+            await find_exchange(channel, EXCHANGE)
 
     async def publish(self, topic: str, message: Message) -> None:
         """Put a durable message on every queue bound to the topic; see the port."""

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
 
-import aiormq
 import structlog
 
 from shared.errors import BrokerUnavailableError
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.connection import Connection
 from shared.messaging.rabbitmq.failures import bounded
 from shared.messaging.rabbitmq.link import (
     CLOSE_TIMEOUT_S,
@@ -20,9 +20,7 @@ from shared.messaging.rabbitmq.link import (
 _log = structlog.get_logger(__name__)
 
 OPEN_TIMEOUT_S = 10.0
-FRAME_BUFFER = 1000
 
-Channel = aiormq.Channel
 Prepare = Callable[[Channel], Awaitable[None]]
 
 
@@ -32,7 +30,7 @@ class KeptChannel:
     Args:
         link: Its connection.
         prepare: Declares and consumes on a fresh channel; what it raises makes it start over.
-        confirms: Whether the broker confirms what is published here.
+        confirm_timeout_s: How long a publish here waits for its confirm; None for no confirms.
         on_lost: Called each time that a working channel is gone.
     """
 
@@ -41,12 +39,12 @@ class KeptChannel:
         link: Link,
         prepare: Prepare,
         *,
-        confirms: bool = False,
+        confirm_timeout_s: float | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> None:
         self._link = link
         self._prepare = prepare
-        self._confirms = confirms
+        self._confirm_timeout_s = confirm_timeout_s
         self._on_lost = on_lost
         self._up = asyncio.Event()
         self._down_since = -float("inf")
@@ -69,6 +67,8 @@ class KeptChannel:
         Raises:
             BrokerUnavailableError: There is none.
         """
+        if self.current is not None and self.current.is_closed:
+            self._note_loss()
         try:
             async with asyncio.timeout_at(self._down_since + patience_s):
                 while self.current is None:
@@ -99,29 +99,33 @@ class KeptChannel:
         while True:
             connection = await self._link.connected()
             try:
-                self.current = await self._open(connection)
+                channel = await self._open(connection)
             except BrokerUnavailableError as error:
                 _log.warning("channel not opened", reason=error.message)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LONGEST_DELAY_S)
                 continue
             delay_s = FIRST_DELAY_S
+            self.current = channel
             self._up.set()
-            await asyncio.wait([self.current.closing])
-            self._up.clear()
-            self.current = None
-            self._down_since = asyncio.get_running_loop().time()
+            await asyncio.wait([channel.closed])
+            if self.current is not None:
+                self._note_loss()
             if self._on_lost is not None:
                 self._on_lost()
 
-    async def _open(self, connection: aiormq.abc.AbstractConnection) -> Channel:
+    def _note_loss(self) -> None:
+        self.current = None
+        self._up.clear()
+        self._down_since = asyncio.get_running_loop().time()
+
+    async def _open(self, connection: Connection) -> Channel:
         channel = None
         try:
             async with bounded(OPEN_TIMEOUT_S):
-                opened = await connection.channel(
-                    publisher_confirms=self._confirms, frame_buffer_size=FRAME_BUFFER
-                )
-                channel = cast("Channel", opened)
+                channel = await connection.channel()
+                if self._confirm_timeout_s is not None:
+                    await channel.confirm_publishes(self._confirm_timeout_s)
                 await self._prepare(channel)
         except BaseException:
             if channel is not None:
@@ -139,7 +143,7 @@ async def passing_channel(link: Link, timeout_s: float) -> AsyncIterator[Channel
     """
     async with bounded(timeout_s):
         connection = await link.connected()
-        channel = cast("Channel", await connection.channel(publisher_confirms=False))
+        channel = await connection.channel()
         try:
             yield channel
         finally:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import DeadLetter
 from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.declarations import dead_queue
@@ -61,7 +61,7 @@ class DeadLetters:
                 first = Standing(published_at_ms=read_standing(raw, now_ms=now).published_at_ms)
                 properties = queued_properties(replace(letter.message, expires_at=None), first, now_ms=now)
                 await self._publisher.publish(DEFAULT_EXCHANGE, queue, letter.message.body, properties)
-                await channel.basic_ack(raw.delivery_tag or 0)
+                channel.ack(raw.delivery_tag)
                 replayed += 1
             await _give_back(channel)
         return replayed
@@ -71,23 +71,21 @@ class DeadLetters:
         discarded = 0
         async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
             async for raw in _chosen(channel, dead_queue(queue), ids):
-                await channel.basic_ack(raw.delivery_tag or 0)
+                channel.ack(raw.delivery_tag)
                 discarded += 1
             await _give_back(channel)
         return discarded
 
 
-async def _held(channel: AbstractChannel, queue: str) -> AsyncIterator[DeliveredMessage]:
+async def _held(channel: Channel, queue: str) -> AsyncIterator[Incoming]:
     while True:
-        raw = await channel.basic_get(queue)
-        if raw.delivery_tag is None:
+        raw = await channel.get(queue)
+        if raw is None:
             return
         yield raw
 
 
-async def _chosen(
-    channel: AbstractChannel, queue: str, ids: Collection[str]
-) -> AsyncIterator[DeliveredMessage]:
+async def _chosen(channel: Channel, queue: str, ids: Collection[str]) -> AsyncIterator[Incoming]:
     missing = set(ids)
     if not missing:
         return
@@ -100,13 +98,13 @@ async def _chosen(
                 return
 
 
-async def _give_back(channel: AbstractChannel) -> None:
+async def _give_back(channel: Channel) -> None:
     """Put back everything that this channel holds, before anybody else looks."""
-    await channel.basic_nack(0, multiple=True, requeue=True)
-    await channel.basic_qos(prefetch_count=1)  # its answer comes after the nack was handled
+    channel.requeue_all()
+    await channel.prefetch(1)  # its answer comes after the nack was handled
 
 
-def _read(raw: DeliveredMessage, queue: str) -> DeadLetter:
+def _read(raw: Incoming, queue: str) -> DeadLetter:
     headers = raw_headers(raw)
     return DeadLetter(
         id=headers.get(DEAD_LETTER_ID, ""),

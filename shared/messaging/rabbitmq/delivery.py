@@ -10,12 +10,12 @@ import time
 from datetime import datetime
 from uuid import uuid4
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-
 from shared.errors import BrokerUnavailableError, LeaseLostError, PenstockError
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.errors import AmqpError
+from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import Message, Settlement
 from shared.messaging.rabbitmq.declarations import dead_queue
-from shared.messaging.rabbitmq.failures import LOST
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
 from shared.messaging.rabbitmq.wire import (
@@ -41,9 +41,11 @@ class RabbitDelivery:
 
     __slots__ = ("_channel", "_link", "_publisher", "_settled", "_standing", "_tag", "message", "queue")
 
-    def __init__(self, raw: DeliveredMessage, *, queue: str, link: Link, publisher: Publisher) -> None:
-        self._channel: AbstractChannel = raw.channel
-        self._tag: int = raw.delivery_tag or 0
+    def __init__(
+        self, raw: Incoming, *, channel: Channel, queue: str, link: Link, publisher: Publisher
+    ) -> None:
+        self._channel = channel
+        self._tag = raw.delivery_tag
         self._link = link
         self._publisher = publisher
         self._settled = False
@@ -83,9 +85,9 @@ class RabbitDelivery:
                 await self._pass_on(settlement, reason)
             except PenstockError:
                 # Not on its way, or perhaps: the original goes back, and comes again with a raised count.
-                await self._tell(acknowledge=False)
+                self._tell(acknowledge=False)
                 return
-        await self._tell(acknowledge=True)
+        self._tell(acknowledge=True)
 
     async def recount(self, copy_id: str) -> None:
         """Put a copy with the attempt counted in its place; returns when the original is acknowledged.
@@ -100,9 +102,10 @@ class RabbitDelivery:
             await self._publisher.publish(DEFAULT_EXCHANGE, self.queue, self.message.body, properties)
         except PenstockError:
             await asyncio.sleep(_RECOUNT_PAUSE_S)  # it comes again at once
-            await self._tell(acknowledge=False)
+            self._tell(acknowledge=False)
             raise
-        await self._tell(acknowledge=True, flush=True)
+        self._tell(acknowledge=True)
+        self._channel.flush()
 
     async def _pass_on(self, settlement: Settlement, reason: str) -> None:
         match settlement:
@@ -130,13 +133,13 @@ class RabbitDelivery:
             redelivered=True,
         )
 
-    async def _tell(self, *, acknowledge: bool, flush: bool = False) -> None:
+    def _tell(self, *, acknowledge: bool) -> None:
         try:
             if acknowledge:
-                await self._channel.basic_ack(self._tag, wait=flush)
+                self._channel.ack(self._tag)
             else:
-                await self._channel.basic_nack(self._tag, requeue=True, wait=False)
-        except LOST as error:
+                self._channel.requeue(self._tag)
+        except AmqpError as error:
             raise self._gone() from error
 
     def _gone(self) -> LeaseLostError | BrokerUnavailableError:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from uuid import uuid4
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import OnMessage
 from shared.messaging.rabbitmq.channel import KeptChannel
-from shared.messaging.rabbitmq.declarations import CONTROL_EXCHANGE
+from shared.messaging.rabbitmq.declarations import CONTROL_EXCHANGE, declare_private_queue
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.wire import read_message
 
@@ -57,16 +57,13 @@ class PrivateQueue:
         """Drop the queue."""
         await self._kept.close()
 
-    async def _prepare(self, channel: AbstractChannel) -> None:
-        await channel.queue_declare(self.address, exclusive=True, auto_delete=True)
-        if self._exchange is not None:
-            await channel.exchange_declare(self._exchange, exchange_type="fanout", durable=True)
-            await channel.queue_bind(self.address, self._exchange)
-        await channel.basic_consume(self.address, self._arrived, no_ack=True)
+    async def _prepare(self, channel: Channel) -> None:
+        await declare_private_queue(channel, self.address, exchange=self._exchange)
+        await channel.consume(self.address, self._arrived, no_ack=True)
         if self._on_ready is not None:
             self._on_ready()
 
-    async def _arrived(self, raw: DeliveredMessage) -> None:
+    def _arrived(self, raw: Incoming) -> None:
         self._on_message(read_message(raw))
 
 

@@ -1,15 +1,14 @@
 """A connection that comes back by itself, for as long as its process lives."""
 
 import asyncio
-import logging
-from urllib.parse import quote
 
-import aiormq
 import structlog
 
 from shared.errors import BrokerUnavailableError
+from shared.messaging.amqp.address import address_of
+from shared.messaging.amqp.connection import Connection
+from shared.messaging.amqp.handshake import connect
 from shared.messaging.rabbitmq.failures import bounded
-from shared.messaging.rabbitmq.transport import GatheringTransport
 
 _log = structlog.get_logger(__name__)
 
@@ -21,24 +20,14 @@ LONGEST_DELAY_S = 1.0
 REPORT_EVERY = 30
 """Failed attempts in a row of which one is logged: half a minute."""
 
-# The client logs each failed attempt as an error and each loss with a traceback; Link reports both.
-logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
-
-
-class _Connection(aiormq.Connection):
-    """Lets more frames wait for the writer than the default 10, so that publishers rarely wait."""
-
-    FRAME_BUFFER_SIZE = 1000
-
 
 class Link:
     """One connection to the broker, opened again whenever it is lost."""
 
     def __init__(self, url: str, name: str) -> None:
-        separator = "&" if "?" in url else "?"
-        self._url = f"{url}{separator}heartbeat={HEARTBEAT_S}&name={quote(name)}"
+        self._address = address_of(url)
         self._name = name
-        self._connection: aiormq.abc.AbstractConnection | None = None
+        self._connection: Connection | None = None
         self._up = asyncio.Event()
 
     async def run(self) -> None:
@@ -46,10 +35,9 @@ class Link:
         delay_s = FIRST_DELAY_S
         failures = 0
         while True:
-            connection = _Connection(self._url, transport_factory=GatheringTransport())
             try:
                 async with bounded(CONNECT_TIMEOUT_S):
-                    await connection.connect()
+                    connection = await connect(self._address, name=self._name, heartbeat_s=HEARTBEAT_S)
             except BrokerUnavailableError as error:
                 if failures % REPORT_EVERY == 0:
                     _log.warning("broker not reached", connection=self._name, reason=error.message)
@@ -60,12 +48,12 @@ class Link:
             delay_s, failures = FIRST_DELAY_S, 0
             self._connection = connection
             self._up.set()
-            await asyncio.wait([connection.closing])
+            await asyncio.wait([connection.closed])
             self._up.clear()
             self._connection = None
-            _log.warning("broker connection lost", connection=self._name)
+            _log.warning("broker connection lost", connection=self._name, reason=str(connection.error))
 
-    async def connected(self) -> aiormq.abc.AbstractConnection:
+    async def connected(self) -> Connection:
         """Wait for the connection."""
         while self._connection is None:
             await self._up.wait()
@@ -79,17 +67,7 @@ class Link:
     @property
     def blocked(self) -> bool:
         """Whether the broker reads nothing from this connection: it is short of memory or of disk."""
-        if self._connection is None:
-            return False
-        # ready() suspends exactly while the connection is blocked; nothing else tells.
-        ready = self._connection.ready()
-        try:
-            ready.send(None)
-        except StopIteration:
-            return False
-        finally:
-            ready.close()
-        return True
+        return self._connection is not None and self._connection.blocked
 
     async def close(self) -> None:
         """Disconnect; what was written before is flushed."""

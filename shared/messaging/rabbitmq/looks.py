@@ -1,11 +1,10 @@
 """Looks at a queue without consuming it."""
 
-import aiormq
-
 from shared.errors import NotFoundError
+from shared.messaging.amqp.errors import NOT_FOUND, ChannelClosedError
 from shared.messaging.broker import QueueStats
 from shared.messaging.rabbitmq.channel import passing_channel
-from shared.messaging.rabbitmq.declarations import dead_queue
+from shared.messaging.rabbitmq.declarations import count_queue, dead_queue
 from shared.messaging.rabbitmq.delivery import now_ms
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.pauses import Pauses
@@ -29,22 +28,24 @@ async def look(link: Link, pauses: Pauses, queue: str, *, with_age: bool) -> Que
     """
     async with passing_channel(link, TIMEOUT_S) as channel:
         try:
-            counted = await channel.queue_declare(queue, passive=True)
-            dead = await channel.queue_declare(dead_queue(queue), passive=True)
-        except aiormq.ChannelNotFoundEntity as error:
+            counted = await count_queue(channel, queue)
+            dead = await count_queue(channel, dead_queue(queue))
+        except ChannelClosedError as error:
+            if error.code != NOT_FOUND:
+                raise
             raise NotFoundError(f"There is no queue {queue!r}.") from error
         oldest_age_s = None
-        if with_age and counted.message_count:
-            first = await channel.basic_get(queue)
-            if first.delivery_tag is not None:
+        if with_age and counted.messages:
+            first = await channel.get(queue)
+            if first is not None:
                 now = now_ms()
                 oldest_age_s = max(0, now - read_standing(first, now_ms=now).published_at_ms) / 1000
-                await channel.basic_nack(first.delivery_tag, requeue=True)
+                channel.requeue(first.delivery_tag)
     return QueueStats(
-        ready=counted.message_count or 0,
+        ready=counted.messages,
         in_flight=None,
-        consumers=counted.consumer_count or 0,
+        consumers=counted.consumers,
         oldest_age_s=oldest_age_s,
-        dead=dead.message_count or 0,
+        dead=dead.messages,
         paused=await pauses.paused(queue),
     )

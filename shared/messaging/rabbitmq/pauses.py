@@ -4,10 +4,14 @@ Exchanges are part of the metadata that every node of a cluster has; a queue as 
 own node up, and a quorum queue takes seconds to delete after a restart.
 """
 
-import aiormq
-
+from shared.messaging.amqp.errors import NOT_FOUND, ChannelClosedError
 from shared.messaging.rabbitmq.channel import passing_channel
-from shared.messaging.rabbitmq.declarations import declare_pause_flag, pause_flag
+from shared.messaging.rabbitmq.declarations import (
+    declare_pause_flag,
+    delete_pause_flag,
+    find_exchange,
+    pause_flag,
+)
 from shared.messaging.rabbitmq.link import Link
 
 TIMEOUT_S = 5.0
@@ -23,8 +27,10 @@ class Pauses:
         """Look for the flag."""
         async with passing_channel(self._link, TIMEOUT_S) as channel:
             try:
-                await channel.exchange_declare(pause_flag(queue), passive=True)
-            except aiormq.ChannelNotFoundEntity:
+                await find_exchange(channel, pause_flag(queue))
+            except ChannelClosedError as error:
+                if error.code != NOT_FOUND:
+                    raise
                 return False
             return True
 
@@ -36,4 +42,4 @@ class Pauses:
     async def clear(self, queue: str) -> None:
         """Lower the flag; lowered already is fine."""
         async with passing_channel(self._link, TIMEOUT_S) as channel:
-            await channel.exchange_delete(pause_flag(queue))
+            await delete_pause_flag(channel, queue)

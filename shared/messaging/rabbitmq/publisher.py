@@ -2,16 +2,15 @@
 
 import asyncio
 
-import aiormq
-from aiormq import spec
-
 from shared.errors import (
     BrokerUnavailableError,
     PublishOutcomeUnknownError,
     UnroutableMessageError,
 )
-from shared.messaging.rabbitmq.channel import Channel, KeptChannel, Prepare
-from shared.messaging.rabbitmq.failures import cancelled_from_outside, lost
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.errors import AmqpError, UnroutableError
+from shared.messaging.amqp.properties import Properties
+from shared.messaging.rabbitmq.channel import KeptChannel, Prepare
 from shared.messaging.rabbitmq.link import Link
 
 DEFAULT_EXCHANGE = ""
@@ -34,7 +33,7 @@ class Publisher:
     def __init__(self, link: Link, *, timeout_s: float, declare: Prepare) -> None:
         self._link = link
         self._timeout_s = timeout_s
-        self._confirmed = KeptChannel(link, declare, confirms=True)
+        self._confirmed = KeptChannel(link, declare, confirm_timeout_s=timeout_s)
         self._unconfirmed = KeptChannel(link, _nothing)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -49,9 +48,7 @@ class Publisher:
         await self._confirmed.close()
         await self._unconfirmed.close()
 
-    async def publish(
-        self, exchange: str, routing_key: str, body: bytes, properties: spec.Basic.Properties
-    ) -> None:
+    async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Properties) -> None:
         """Publish and wait for the confirm; concurrent calls do not wait for each other's.
 
         Raises:
@@ -59,63 +56,75 @@ class Publisher:
             BrokerUnavailableError: Certainly not published.
             PublishOutcomeUnknownError: The confirm did not come; it may be published.
         """
+        channel = self._confirmed.current
+        if channel is not None and self._takes(channel):  # bounded by the channel's own timer
+            await _confirmed(channel, exchange, routing_key, body, properties)
+            return
         sent = False
         try:
             async with asyncio.timeout(self._timeout_s):
                 channel = await self._open(self._confirmed)
                 sent = True
-                await channel.basic_publish(
-                    body,
-                    exchange=exchange,
-                    routing_key=routing_key,
-                    properties=properties,
-                    mandatory=True,
-                    wait=False,
-                )
-        except aiormq.PublishError as error:
-            raise UnroutableMessageError(f"no queue is bound to {routing_key!r}") from error
-        except aiormq.ChannelInvalidStateError as error:
-            raise BrokerUnavailableError("the connection to RabbitMQ broke") from error
-        except asyncio.CancelledError as error:
-            if cancelled_from_outside():
-                raise
-            raise _failed(sent=sent, reason="connection lost") from error
-        except Exception as error:
-            if not lost(error):
-                raise
-            raise _failed(sent=sent, reason=type(error).__name__) from error
+                await _confirmed(channel, exchange, routing_key, body, properties)
+        except TimeoutError as error:
+            if sent:
+                raise PublishOutcomeUnknownError("RabbitMQ did not confirm in time") from error
+            raise BrokerUnavailableError("RabbitMQ takes nothing") from error
 
-    async def send(
-        self, exchange: str, routing_key: str, body: bytes, properties: spec.Basic.Properties
-    ) -> None:
+    async def send(self, exchange: str, routing_key: str, body: bytes, properties: Properties) -> None:
         """Publish without a confirm; returns when it is on its way.
 
         Raises:
             BrokerUnavailableError: Not sent.
         """
+        channel = await self.outgoing()
+        try:
+            channel.post(exchange, routing_key, properties, body)
+        except AmqpError as error:
+            raise BrokerUnavailableError(f"RabbitMQ: {error}") from error
+
+    async def outgoing(self) -> Channel:
+        """Return a channel that takes unconfirmed messages now.
+
+        Raises:
+            BrokerUnavailableError: None within the time limit.
+        """
+        channel = self._unconfirmed.current
+        if channel is not None and self._takes(channel):
+            return channel
         try:
             async with asyncio.timeout(self._timeout_s):
-                channel = await self._open(self._unconfirmed)
-                await channel.basic_publish(
-                    body, exchange=exchange, routing_key=routing_key, properties=properties, wait=False
-                )
-        except Exception as error:
-            if not lost(error):
-                raise
-            raise BrokerUnavailableError(f"RabbitMQ: {type(error).__name__}") from error
+                return await self._open(self._unconfirmed)
+        except TimeoutError as error:
+            raise BrokerUnavailableError("RabbitMQ takes nothing") from error
+
+    def _takes(self, channel: Channel) -> bool:
+        return not (channel.is_closed or channel.full or self._link.blocked)
 
     async def _open(self, kept: KeptChannel) -> Channel:
-        channel = kept.current
-        if channel is None or channel.is_closed:
-            channel = await kept.ready(self._timeout_s)
-        if self._link.blocked:
-            raise BrokerUnavailableError(
-                "RabbitMQ is short of memory or of disk and takes nothing", retry_after_s=5.0
-            )
-        return channel
+        while True:
+            channel = kept.current
+            if channel is None or channel.is_closed:
+                channel = await kept.ready(self._timeout_s)
+            if self._link.blocked:
+                raise BrokerUnavailableError(
+                    "RabbitMQ is short of memory or of disk and takes nothing", retry_after_s=5.0
+                )
+            if self._takes(channel):
+                return channel
+            await channel.room()
 
 
-def _failed(*, sent: bool, reason: str) -> BrokerUnavailableError | PublishOutcomeUnknownError:
-    if sent:
-        return PublishOutcomeUnknownError(f"RabbitMQ did not confirm: {reason}")
-    return BrokerUnavailableError(f"there is no connection to RabbitMQ: {reason}")
+async def _confirmed(
+    channel: Channel, exchange: str, routing_key: str, body: bytes, properties: Properties
+) -> None:
+    try:
+        confirm = channel.publish(exchange, routing_key, properties, body)
+    except AmqpError as error:
+        raise BrokerUnavailableError(f"the connection to RabbitMQ broke: {error}") from error
+    try:
+        await confirm
+    except UnroutableError as error:
+        raise UnroutableMessageError(f"no queue is bound to {routing_key!r}") from error
+    except AmqpError as error:
+        raise PublishOutcomeUnknownError(f"RabbitMQ did not confirm: {error}") from error

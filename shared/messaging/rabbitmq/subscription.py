@@ -1,13 +1,14 @@
 """A running consumption of one queue."""
 
 import asyncio
+from functools import partial
 from uuid import uuid4
 
 import structlog
-from aiormq import spec
-from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from shared.errors import BrokerUnavailableError, PenstockError
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import OnDelivery, Settlement
 from shared.messaging.rabbitmq.channel import KeptChannel
 from shared.messaging.rabbitmq.declarations import declare_queue
@@ -91,30 +92,32 @@ class RabbitSubscription:
         except BrokerUnavailableError as error:
             _log.warning("subscription not changed", queue=self.queue.name, reason=error.message)
 
-    async def _prepare(self, channel: AbstractChannel) -> None:
+    async def _prepare(self, channel: Channel) -> None:
         self._consumer_tag = None
-        channel.on_consumer_cancel_callbacks.add(self._cancelled_by_broker)
+        channel.on_cancelled = self._cancelled_by_broker
         await declare_queue(channel, self.queue)
-        await channel.basic_qos(prefetch_count=self._prefetch)
+        await channel.prefetch(self._prefetch)
         await self._apply(channel)
 
-    async def _apply(self, channel: AbstractChannel) -> None:
+    async def _apply(self, channel: Channel) -> None:
         async with self._changing:
             wanted = not self._stopped and not await self._pauses.paused(self.queue.name)
             if wanted and self._consumer_tag is None:
-                consuming = await channel.basic_consume(self.queue.name, self._arrived)
-                self._consumer_tag = consuming.consumer_tag
+                arrived = partial(self._arrived, channel)
+                self._consumer_tag = await channel.consume(self.queue.name, arrived)
             elif not wanted and self._consumer_tag is not None:
                 tag, self._consumer_tag = self._consumer_tag, None
-                await channel.basic_cancel(tag)
+                await channel.cancel(tag)
 
-    async def _cancelled_by_broker(self, _frame: spec.Basic.Cancel) -> None:
+    def _cancelled_by_broker(self) -> None:
         """Start over: the queue was deleted, or its leader moved."""
         if self._kept.current is not None:
             self._tasks.create_task(self._kept.current.close())
 
-    async def _arrived(self, raw: DeliveredMessage) -> None:
-        delivery = RabbitDelivery(raw, queue=self.queue.name, link=self._link, publisher=self._publisher)
+    def _arrived(self, channel: Channel, raw: Incoming) -> None:
+        delivery = RabbitDelivery(
+            raw, channel=channel, queue=self.queue.name, link=self._link, publisher=self._publisher
+        )
         headers = raw_headers(raw)
         expires_at_ms = headers.get(EXPIRES_AT)
         if expires_at_ms is not None and expires_at_ms <= now_ms():

@@ -5,15 +5,13 @@ Our headers begin with ``x-penstock-``; moments are integer milliseconds of Unix
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
-from aiormq import spec
-from aiormq.abc import DeliveredMessage
-
 from shared.errors import PayloadTooLargeError
+from shared.messaging.amqp.incoming import Incoming
+from shared.messaging.amqp.properties import Properties
 from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
 
 PUBLISHED_AT = "x-penstock-published-at"
@@ -27,10 +25,6 @@ COPY = "x-penstock-copy"
 DEAD_LETTER_ID = "x-penstock-dead-letter-id"
 REASON = "x-penstock-reason"
 DIED_AT = "x-penstock-died-at"
-
-PERSISTENT, TRANSIENT = 2, 1
-
-_numbers = count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +58,19 @@ def check_size(message: Message) -> None:
         )
 
 
-def transient_properties(message: Message) -> spec.Basic.Properties:
+def transient_properties(message: Message) -> Properties:
     """Spell a reply or a broadcast."""
-    return spec.Basic.Properties(
-        headers=dict(message.headers) if message.headers else None,
-        delivery_mode=TRANSIENT,
+    return Properties(
+        type=message.type,
+        headers=message.headers,
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
-        message_id="-",  # the client makes up a random one if there is none
-        message_type=message.type,
     )
 
 
 def queued_properties(
     message: Message, standing: Standing, *, now_ms: int, copy_id: str | None = None
-) -> spec.Basic.Properties:
+) -> Properties:
     """Spell a message for a queue."""
     headers: dict[str, Any] = {**message.headers, PUBLISHED_AT: standing.published_at_ms}
     expiration = None
@@ -92,40 +84,37 @@ def queued_properties(
         headers[REDELIVERED] = 1
     if copy_id is not None:
         headers[COPY] = copy_id
-    return spec.Basic.Properties(
+    return Properties(
+        type=message.type,
         headers=headers,
-        delivery_mode=PERSISTENT,
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         expiration=expiration,
-        message_id=str(next(_numbers)),  # unique in the process: finds the publish of a returned message
-        message_type=message.type,
+        persistent=True,
     )
 
 
 def dead_properties(
     message: Message, standing: Standing, *, identifier: str, reason: str, died_at_ms: int
-) -> spec.Basic.Properties:
+) -> Properties:
     """Spell a dead letter: like a queued message, but it never expires."""
     properties = queued_properties(message, standing, now_ms=died_at_ms)
-    properties.expiration = None
-    assert properties.headers is not None  # noqa: S101 - narrows the type
-    properties.headers.update({DEAD_LETTER_ID: identifier, REASON: reason, DIED_AT: died_at_ms})
-    return properties
+    details = {DEAD_LETTER_ID: identifier, REASON: reason, DIED_AT: died_at_ms}
+    return replace(properties, expiration=None, headers={**(properties.headers or {}), **details})
 
 
-def raw_headers(raw: DeliveredMessage) -> Mapping[str, Any]:
+def raw_headers(raw: Incoming) -> Mapping[str, Any]:
     """Return every header, the broker's too."""
-    return raw.header.properties.headers or {}
+    return raw.properties.headers or {}
 
 
-def read_message(raw: DeliveredMessage) -> Message:
+def read_message(raw: Incoming) -> Message:
     """Read a delivered message."""
-    properties = raw.header.properties
+    properties = raw.properties
     headers: Mapping[str, Any] = properties.headers or NO_HEADERS
     expires_at_ms = headers.get(EXPIRES_AT)
     return Message(
-        type=properties.message_type or "",
+        type=properties.type or "",
         body=raw.body,
         headers={key: value for key, value in headers.items() if not key.startswith("x-")}
         if headers
@@ -136,7 +125,7 @@ def read_message(raw: DeliveredMessage) -> Message:
     )
 
 
-def read_standing(raw: DeliveredMessage, *, now_ms: int) -> Standing:
+def read_standing(raw: Incoming, *, now_ms: int) -> Standing:
     """Read what travels with a message; a foreign one counts as published now."""
     headers = raw_headers(raw)
     return Standing(

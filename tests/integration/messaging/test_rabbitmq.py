@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.errors import BrokerUnavailableError, LeaseLostError, PublishOutcomeUnknownError
+from shared.messaging.amqp import methods
 from shared.messaging.broker import Broker, Message, Settlement
 from shared.messaging.factory import make_broker
 from shared.messaging.rabbitmq.broker import RabbitBroker
@@ -54,7 +55,7 @@ async def test_a_connection_that_breaks_is_replaced_and_nothing_is_lost(broker, 
     await broker.subscribe(queue.name, prefetch=10, on_delivery=arrivals)
     for link in (broker._consume_link, broker._publish_link):
         await broker.publish(queue.name, text("one"))
-        link._connection._writer_task.cancel()
+        link._connection._transport.abort()
     await eventually(lambda: _accepted(broker, queue), bool)
     bodies = [(await arrivals.next()).message.body for _ in range(3)]
     assert bodies.count(b"one") >= 2
@@ -72,7 +73,7 @@ async def test_a_queue_that_was_deleted_under_its_consumer_is_declared_again(bro
     arrivals = Arrivals()
     await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
     channel = await (await broker._consume_link.connected()).channel()
-    await channel.queue_delete(queue.name)
+    await channel.call(methods.QUEUE_DELETE, methods.QUEUE_DELETE_OK, queue=queue.name)
     await channel.close()
     await eventually(lambda: _works(broker, queue), bool)
     delivery = await arrivals.next()
