@@ -20,7 +20,8 @@ from shared.messaging.rabbitmq.inbox import PrivateQueue, ear, inbox
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.looks import look
 from shared.messaging.rabbitmq.pauses import Pauses
-from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
+from shared.messaging.rabbitmq.publisher import Publisher
+from shared.messaging.rabbitmq.replies import Replies
 from shared.messaging.rabbitmq.subscription import RabbitSubscription
 from shared.messaging.rabbitmq.wire import (
     Standing,
@@ -57,6 +58,7 @@ class RabbitBroker:
         self._publisher = Publisher(
             self._publish_link, timeout_s=settings.publish_timeout_s, declare=self._declare
         )
+        self._replies = Replies(self._publisher)
         self._pauses = Pauses(self._consume_link)
         self._dead_letters = DeadLetters(self._consume_link, self._publisher)
         self._ear = ear(self._consume_link, self._heard, self._look_at_pauses)
@@ -82,6 +84,7 @@ class RabbitBroker:
             *(subscription.close() for subscription in self._subscriptions),
             *(private.close() for private in (*self._inboxes, self._ear)),
         )
+        self._replies.close()
         await self._publisher.close()
         for task in self._links:
             task.cancel()
@@ -132,7 +135,7 @@ class RabbitBroker:
     async def reply(self, address: str, message: Message) -> None:
         """Send to an inbox; see the port."""
         check_size(message)
-        await self._publisher.send(DEFAULT_EXCHANGE, address, message.body, transient_properties(message))
+        await self._replies.send(address, message)
 
     async def broadcast(self, message: Message) -> None:
         """Send to every process that listens now; see the port."""

@@ -17,10 +17,10 @@ from shared.messaging.rabbitmq.wire import (
     DIED_AT,
     REASON,
     Standing,
+    message_of,
     moment,
     queued_properties,
     raw_headers,
-    read_message,
     read_standing,
 )
 
@@ -109,7 +109,7 @@ def _read(raw: Incoming, queue: str) -> DeadLetter:
     return DeadLetter(
         id=headers.get(DEAD_LETTER_ID, ""),
         queue=queue,
-        message=read_message(raw),
+        message=message_of(raw.properties, raw.body),
         reason=headers.get(REASON, ""),
         attempt=read_standing(raw, now_ms=now_ms()).attempt,
         died_at=moment(headers.get(DIED_AT, 0)),

@@ -21,9 +21,9 @@ from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
 from shared.messaging.rabbitmq.wire import (
     Standing,
     dead_properties,
+    message_of,
     moment,
     queued_properties,
-    read_message,
     read_standing,
 )
 
@@ -51,7 +51,7 @@ class RabbitDelivery:
         self._settled = False
         self._standing = read_standing(raw, now_ms=now_ms())
         self.queue = queue
-        self.message: Message = read_message(raw)
+        self.message: Message = message_of(raw.properties, raw.body)
 
     @property
     def attempt(self) -> int:

@@ -10,7 +10,7 @@ from shared.messaging.broker import OnMessage
 from shared.messaging.rabbitmq.channel import KeptChannel
 from shared.messaging.rabbitmq.declarations import CONTROL_EXCHANGE, declare_private_queue
 from shared.messaging.rabbitmq.link import Link
-from shared.messaging.rabbitmq.wire import read_message
+from shared.messaging.rabbitmq.replies import replies_in
 
 
 class PrivateQueue:
@@ -64,7 +64,8 @@ class PrivateQueue:
             self._on_ready()
 
     def _arrived(self, raw: Incoming) -> None:
-        self._on_message(read_message(raw))
+        for message in replies_in(raw):
+            self._on_message(message)
 
 
 def ear(link: Link, on_message: OnMessage, on_ready: Callable[[], None]) -> PrivateQueue:

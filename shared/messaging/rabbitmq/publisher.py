@@ -8,7 +8,7 @@ from shared.errors import (
     UnroutableMessageError,
 )
 from shared.messaging.amqp.channel import Channel
-from shared.messaging.amqp.errors import AmqpError, UnroutableError
+from shared.messaging.amqp.errors import AmqpError, ConnectionLostError, UnroutableError
 from shared.messaging.amqp.properties import Properties
 from shared.messaging.rabbitmq.channel import KeptChannel, Prepare
 from shared.messaging.rabbitmq.link import Link
@@ -82,6 +82,17 @@ class Publisher:
             channel.post(exchange, routing_key, properties, body)
         except AmqpError as error:
             raise BrokerUnavailableError(f"RabbitMQ: {error}") from error
+
+    def post(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> None:
+        """Publish without a confirm, at once.
+
+        Raises:
+            AmqpError: There is no connection.
+        """
+        channel = self._unconfirmed.current
+        if channel is None:
+            raise ConnectionLostError("there is no connection to RabbitMQ")
+        channel.post(exchange, routing_key, properties, body)
 
     async def outgoing(self) -> Channel:
         """Return a channel that takes unconfirmed messages now.

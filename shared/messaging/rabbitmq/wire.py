@@ -108,14 +108,13 @@ def raw_headers(raw: Incoming) -> Mapping[str, Any]:
     return raw.properties.headers or {}
 
 
-def read_message(raw: Incoming) -> Message:
-    """Read a delivered message."""
-    properties = raw.properties
+def message_of(properties: Properties, body: bytes) -> Message:
+    """Read a message."""
     headers: Mapping[str, Any] = properties.headers or NO_HEADERS
     expires_at_ms = headers.get(EXPIRES_AT)
     return Message(
         type=properties.type or "",
-        body=raw.body,
+        body=body,
         headers={key: value for key, value in headers.items() if not key.startswith("x-")}
         if headers
         else NO_HEADERS,
