@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from services.provider_worker.adapters.announcer import until_done
 from services.provider_worker.adapters.claims import Claim, Claims
+from services.provider_worker.adapters.patience import until_done
 from services.provider_worker.consumers.conclusion import Conclusion
 from services.provider_worker.consumers.execution import Execution
 from services.provider_worker.consumers.job import Job
