@@ -16,6 +16,7 @@ from services.provider_worker.adapters.metrics import WorkerMetrics
 from services.provider_worker.adapters.openai_provider import make_session
 from services.provider_worker.adapters.price_map import PriceMap, bundled_price_file
 from services.provider_worker.adapters.providers import ConfiguredProviders
+from services.provider_worker.adapters.records import Records
 from services.provider_worker.consumers.conclusion import Conclusion
 from services.provider_worker.consumers.execution import Execution
 from services.provider_worker.consumers.given_up import GiveUp
@@ -43,11 +44,16 @@ async def running(
     prices = await asyncio.to_thread(lambda: PriceMap(bundled_price_file()))
     bodies = BodyStore(settings.objects)
     broker = make_broker(settings.broker, name=name)
-    async with make_session() as session, open_redis(settings.redis, name=name) as client:
+    async with (
+        make_session() as session,
+        open_redis(settings.redis, name=name) as client,
+        Records(broker, interval_s=settings.worker.record_interval_s) as records,
+    ):
         worker = _assembled(
             settings=settings,
             name=name,
             broker=broker,
+            records=records,
             session=session,
             client=client,
             bodies=bodies,
@@ -71,13 +77,14 @@ def _assembled(
     settings: ProviderWorkerSettings,
     name: str,
     broker: Broker,
+    records: Records,
     session: aiohttp.ClientSession,
     client: Redis,
     bodies: BodyStore,
     prices: PriceList,
     registry: CollectorRegistry,
 ) -> Worker:
-    announcer = Announcer(broker)
+    announcer = Announcer(broker, records)
     providers = ConfiguredProviders(session, LiteLLM(), max_answer_bytes=settings.worker.max_answer_bytes)
     caller = Caller(providers, prices, WorkerMetrics(registry))
     conclusion = Conclusion(announcer, bodies)

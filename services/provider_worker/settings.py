@@ -41,6 +41,8 @@ class WorkerSettings(Section):
     """Shortest time between two messages of a stream that somebody waits for."""
     background_delta_interval_s: float = Field(default=0.1, gt=0)
     """The same for the stream of a background job."""
+    record_interval_s: float = Field(default=0.005, gt=0)
+    """Shortest time between two messages of records; those that come meanwhile share the next one."""
     held_interval_s: float = Field(default=5.0, gt=0)
     """How often the worker says which background jobs it still has."""
     max_answer_bytes: int = Field(default=32 * 1024 * 1024, gt=0)

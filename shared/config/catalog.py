@@ -57,7 +57,8 @@ class Catalog:
             ModelNotFoundError: Nobody serves it.
         """
         alias = self._aliases.get(model)
-        targets = tuple(filter(None, map(self._target, alias.targets if alias else (model,))))
+        names = (model,) if alias is None else alias.targets
+        targets = tuple(target for name in names if (target := self._target(name)))
         if targets:
             return targets
         if alias:

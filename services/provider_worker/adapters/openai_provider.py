@@ -96,29 +96,24 @@ class OpenAIProvider:
         with self._translated():
             async with asyncio.timeout_at(until):
                 response = await self._post(call.operation, body)
-        try:
             reader = EventReader(
                 response, max_event_bytes=LARGEST_CHUNK, max_bytes=self._max_answer_bytes * 8
             )
             end = StreamEnd(self.name)
-            while True:
-                with self._translated():
-                    events = await reader.more(until)
-                if not events:
-                    end.check()
-                    return
-                for event in events:
-                    if event == b"[DONE]":
-                        end.done()
-                        await reader.finish()
-                        return
-                    with self._translated():
+            try:
+                while events := await reader.more(until):
+                    for event in events:
+                        if event == b"[DONE]":
+                            end.done()
+                            await reader.finish()
+                            return
                         chunk = read_chunk(self.name, event)
-                    end.saw(chunk.data)
-                    yield chunk
-                until = min(total_at, loop.time() + self._settings.between_chunks_timeout_s)
-        finally:
-            response.close()
+                        end.saw(chunk.data)
+                        yield chunk
+                    until = min(total_at, loop.time() + self._settings.between_chunks_timeout_s)
+                end.check()
+            finally:
+                reader.close()
 
     async def _post(self, operation: Operation, body: bytes) -> aiohttp.ClientResponse:
         response = await self._session.post(

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from services.provider_worker.adapters.announcer import Announcer, message_of, until_done
+from services.provider_worker.adapters.announcer import Announcer, message_of
+from services.provider_worker.adapters.patience import until_done
 from services.provider_worker.consumers.job import Job
 from services.provider_worker.domain.backoff import retry_at
 from services.provider_worker.domain.outcome import Outcome

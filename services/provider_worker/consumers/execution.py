@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from services.provider_worker.adapters.announcer import Announcer, message_of
 from services.provider_worker.consumers.job import Job
@@ -14,9 +15,12 @@ from services.provider_worker.domain.outgoing import wants_usage
 from services.provider_worker.domain.provider import Chunk
 from services.provider_worker.settings import WorkerSettings
 from shared.config.catalog import Target
+from shared.contracts.deltas import DeltaEncoder
 from shared.contracts.ids import new_id
 from shared.contracts.jobs import JobDelta, JobStarted
+from shared.messaging.broker import Message
 from shared.messaging.topology import RESULTS_DELTA, RESULTS_STARTED
+from shared.observability.tracing import inject
 
 
 class Execution:
@@ -33,14 +37,15 @@ class Execution:
     async def run(self, job: Job, run: Run, targets: Sequence[Target], body: bytes) -> Outcome:
         """Get the answer of a job; a failure is an outcome too."""
         request = job.request
-        job.start_id = new_id()
+        job.start_id = start_id = new_id()
         job.started_at = datetime.now(UTC)
         if request.background:
             await self._announce_start(job)
         attempt = Attempt(operation=request.operation, targets=targets, body=body)
         if not request.stream:
             return await self._bounded(job, run, attempt)
-        return await self._streamed(job, run, attempt)
+        encoder = DeltaEncoder(job_id=request.job_id, tenant_id=request.tenant_id, start_id=start_id)
+        return await self._streamed(job, run, attempt, encoder)
 
     async def _bounded(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
         """Call until the deadline or a cancellation, whichever comes first."""
@@ -59,10 +64,10 @@ class Execution:
         finally:
             run.scope = None
 
-    async def _streamed(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
+    async def _streamed(self, job: Job, run: Run, attempt: Attempt, encoder: DeltaEncoder) -> Outcome:
         waited_for = job.reply_to is not None
         coalescer = Coalescer(
-            lambda lines: self._send(job, lines),
+            partial(self._send, job, encoder),
             interval_s=self._settings.delta_interval_s
             if waited_for
             else self._settings.background_delta_interval_s,
@@ -93,15 +98,13 @@ class Execution:
         )
         await self._announcer.record(RESULTS_STARTED, message_of(started))
 
-    async def _send(self, job: Job, lines: bytes) -> None:
-        delta = JobDelta(
-            job_id=job.request.job_id,
-            tenant_id=job.request.tenant_id,
-            start_id=job.start_id,
-            sequence=job.deltas,
-            body=lines,
+    async def _send(self, job: Job, encoder: DeltaEncoder, lines: bytes) -> None:
+        message = Message(
+            type=JobDelta.message_type,
+            body=encoder.encode(job.deltas, lines),
+            headers=inject(),
+            correlation_id=job.delivery.message.correlation_id,
         )
-        message = message_of(delta, correlation_id=job.delivery.message.correlation_id)
         job.deltas += 1
         if job.reply_to is not None:
             await self._announcer.reply(job.reply_to, message)

@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
-from services.provider_worker.adapters.announcer import until_done
 from services.provider_worker.adapters.claims import Claim, Claims
+from services.provider_worker.adapters.patience import until_done
 from services.provider_worker.consumers.conclusion import Conclusion
 from services.provider_worker.consumers.execution import Execution
 from services.provider_worker.consumers.job import Job
@@ -56,26 +56,29 @@ class HandleJob:
             MalformedMessageError: It is not a JobRequested, so there is nobody to tell.
         """
         request = JobRequested.decode(delivery.message.body)
-        job = Job(request, delivery)
-        with (
-            bound_contextvars(
-                request_id=request.request_id, job_id=str(request.job_id), tenant_id=str(request.tenant_id)
-            ),
-            span(
-                f"process {delivery.queue}",
-                parent=delivery.message.headers,
-                kind="consumer",
-                attributes={MESSAGING_OPERATION_TYPE: "process", MESSAGING_DESTINATION_NAME: delivery.queue},
-            ),
+        bind_contextvars(  # the consumer gives each delivery a context of its own
+            request_id=request.request_id, job_id=str(request.job_id), tenant_id=str(request.tenant_id)
+        )
+        with span(
+            f"process {delivery.queue}",
+            parent=delivery.message.headers,
+            kind="consumer",
+            attributes={MESSAGING_OPERATION_TYPE: "process", MESSAGING_DESTINATION_NAME: delivery.queue},
         ):
-            async with self._running.run(request.job_id, request.attempt) as run:
-                if run is None:
-                    return
-                outcome = await self._outcome(job, run)
-                if outcome is not None:
-                    await self._conclusion.end(job, outcome)
-                    run.recorded = True
-                    _report(job, outcome)
+            run = await self._running.begin(request.job_id, request.attempt)
+            if run is None:
+                return
+            try:
+                await self._run(Job(request, delivery), run)
+            finally:
+                self._running.end(request.job_id)
+
+    async def _run(self, job: Job, run: Run) -> None:
+        outcome = await self._outcome(job, run)
+        if outcome is not None:
+            await self._conclusion.end(job, outcome)
+            run.recorded = True
+            _report(job, outcome)
 
     async def _outcome(self, job: Job, run: Run) -> Outcome | None:
         """Find the end of a job; None when another copy of it has or will get one."""
@@ -103,14 +106,16 @@ class HandleJob:
         if request.stream and request.operation not in _STREAMABLE:
             raise InvalidRequestError(f"{request.operation} cannot be streamed.", param="stream")
         targets = self._catalog.resolve(request.model)
-        try:
-            async with asyncio.timeout((request.deadline_at - datetime.now(UTC)).total_seconds()):
-                body = await self._body(request)
-        except TimeoutError:
-            return expired()
+        body = request.body
+        if request.body_ref is not None:
+            try:
+                async with asyncio.timeout((request.deadline_at - datetime.now(UTC)).total_seconds()):
+                    body = await self._fetched(request)
+            except TimeoutError:
+                return expired()
         return await self._execution.run(job, run, targets, body)
 
-    async def _body(self, request: JobRequested) -> bytes:
+    async def _fetched(self, request: JobRequested) -> bytes:
         """Fetch the caller's body: a caller who waits is told of an outage, a job waits for its end."""
         if request.background:
             return await until_done(lambda: self._bodies.get(request.body, request.body_ref))

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -36,27 +34,25 @@ class RunningJobs:
         self._runs: dict[UUID, Run] = {}
         self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
 
-    @asynccontextmanager
-    async def run(self, job_id: UUID, attempt: int) -> AsyncIterator[Run | None]:
-        """Register a run; waits while another delivery of the same job runs here.
+    async def begin(self, job_id: UUID, attempt: int) -> Run | None:
+        """Register a run, to be ended by :meth:`end`; waits while another delivery of the same job runs here.
 
         That happens when the broker gave a delivery out anew because its connection broke, and when the
         next attempt comes before the deferral of this one is confirmed.
 
-        Yields:
+        Returns:
             The run; None when the other one has recorded how this attempt, or a later one, ended.
         """
         while (other := self._runs.get(job_id)) is not None:
             await other.ended.wait()
             if other.recorded and other.attempt >= attempt:
-                yield None
-                return
+                return None
         run = self._runs[job_id] = Run(attempt, cancelled=job_id in self._cancelled_early)
-        try:
-            yield run
-        finally:
-            del self._runs[job_id]
-            run.ended.set()
+        return run
+
+    def end(self, job_id: UUID) -> None:
+        """Remove a run, and let another delivery of the job go on."""
+        self._runs.pop(job_id).ended.set()
 
     def cancel(self, job_id: UUID) -> None:
         """Stop a job that runs here, or remember for when it comes off a queue."""

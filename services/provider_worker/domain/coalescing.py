@@ -34,18 +34,22 @@ class Coalescer:
 
     async def run(self) -> None:
         """Send until :meth:`close`; then return once everything is sent."""
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._chunks:
+                if loop.time() < next_at:  # a slow stream never waits here
+                    await self._pause(next_at)
                 await self._send(self._message())
-                await self._pause()
+                next_at = loop.time() + self._interval_s
             if self._closing.is_set():
                 return
 
-    async def _pause(self) -> None:
+    async def _pause(self, until: float) -> None:
         try:
-            async with asyncio.timeout(self._interval_s):
+            async with asyncio.timeout_at(until):
                 await self._closing.wait()
         except TimeoutError:
             return

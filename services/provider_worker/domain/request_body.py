@@ -8,21 +8,21 @@ the values of the top-level members begin and end, and new values are put in the
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from shared.errors import InvalidRequestError
 
-_STRING = rb'"(?:[^"\\]|\\.)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPEN = re.compile(rb"[ \t\r\n]*+\{[ \t\r\n]*+")
 _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _SCALAR = re.compile(_STRING + rb"|[-+.0-9a-zA-Z]++", re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]|" + _STRING, re.DOTALL)
+_BRACKET = re.compile(rb'(?:[^\[\]{}"]++|' + _STRING + rb")*+([\[\]{}])", re.DOTALL)
+_OPENING = (b"{", b"[")
 _NEXT = re.compile(rb"[ \t\r\n]*+([,}])")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A top-level member: its name, and where its value lies."""
 
     name: str
@@ -99,18 +99,15 @@ def _name(quoted: bytes) -> str:
 
 
 def _end_of_value(body: bytes, start: int) -> int:
-    if body[start : start + 1] not in (b"{", b"["):
+    if body[start : start + 1] not in _OPENING:
         scalar = _SCALAR.match(body, start)
         if scalar is None:
             raise InvalidRequestError("The body is not valid JSON.")
         return scalar.end()
-    depth = 0
-    for token in _BRACKET.finditer(body, start):
-        first = body[token.start()]
-        if first in b"{[":
-            depth += 1
-        elif first in b"}]":
-            depth -= 1
-            if depth == 0:
-                return token.end()
+    depth, position = 0, start
+    while (bracket := _BRACKET.match(body, position)) is not None:
+        position = bracket.end()
+        depth += 1 if bracket[1] in _OPENING else -1
+        if depth == 0:
+            return position
     raise InvalidRequestError("The body is not valid JSON.")

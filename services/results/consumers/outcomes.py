@@ -1,19 +1,22 @@
 """Takes batches off the results queue: decode, record, then tell who waits."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from services.results import metrics
 from services.results.adapters.job_store import JobStore
+from services.results.consumers.records import Record, decode, records_of
 from services.results.domain.batch import Batch
-from services.results.domain.lifecycle import JobMessage
-from shared.contracts.jobs import JobDeferred, JobDelta, JobFinished, JobsHeld, JobStarted
-from shared.errors import MalformedMessageError
+from shared.errors import PenstockError
 from shared.messaging.announcements import announce_changes
-from shared.messaging.broker import Broker, Delivery, Message
+from shared.messaging.broker import Broker, Delivery, Settlement
+from shared.messaging.settlement import reason_for, settlement_for
 
-_CONTRACTS: dict[str, type[JobMessage | JobsHeld]] = {
-    contract.message_type: contract for contract in (JobStarted, JobsHeld, JobDelta, JobDeferred, JobFinished)
-}
+
+class RecordsRefusedError(PenstockError):
+    """Some of the records of one message cannot be recorded; the others are."""
+
+    code = "records_refused"
 
 
 class RecordOutcomes:
@@ -29,36 +32,51 @@ class RecordOutcomes:
         self._broker = broker
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
-        """Record a batch in one transaction.
+        """Record a batch in one transaction; one message that fails, record by record.
 
         Raises:
             DatabaseUnavailableError: To be repeated.
             MalformedMessageError: One of them cannot be read; nothing was recorded.
+            RecordsRefusedError: Of the records of one message only some are recorded.
         """
+        records = [record for delivery in deliveries for record in records_of(delivery.message)]
+        try:
+            await self._record(records)
+        except Exception as error:
+            if len(deliveries) > 1 or len(records) == 1 or not _hopeless(error):
+                raise
+            await self._record_each(records)
+
+    async def _record(self, records: Sequence[Record]) -> None:
         batch = Batch()
-        for delivery in deliveries:
-            batch.add(decode(delivery.message))
+        for record in records:
+            batch.add(decode(record))
         with metrics.BATCH_SECONDS.time():
             recorded = await self._store.record(batch)
-        metrics.BATCH_SIZE.observe(len(deliveries))
-        for delivery in deliveries:
-            metrics.MESSAGES.labels(delivery.message.type).inc()
+        metrics.BATCH_SIZE.observe(len(records))
+        for name, count in Counter(name for name, _ in records).items():
+            metrics.MESSAGES.labels(name).inc(count)
         metrics.IGNORED.inc(recorded.ignored)
-        for status in recorded.ended:
-            metrics.ENDED.labels(status).inc()
+        for status, count in Counter(recorded.ended).items():
+            metrics.ENDED.labels(status).inc(count)
         await announce_changes(self._broker, recorded.changed)
 
+    async def _record_each(self, records: Sequence[Record]) -> None:
+        """Keep what cannot be recorded from taking the rest of its message with it."""
+        refused: list[Exception] = []
+        for record in records:
+            try:
+                await self._record([record])
+            except Exception as error:
+                if not _hopeless(error):
+                    raise
+                refused.append(error)
+        if refused:
+            raise RecordsRefusedError(
+                f"{len(refused)} of {len(records)} records, the first for {reason_for(refused[0])}"
+            )
 
-def decode(message: Message) -> JobMessage | JobsHeld:
-    """Read a message of the results queue.
 
-    Raises:
-        MalformedMessageError: Its type is unknown, or its content does not fit the type.
-    """
-    contract = _CONTRACTS.get(message.type)
-    if contract is None:
-        raise MalformedMessageError(f"the results queue has no use for the type {message.type[:80]!r}")
-    decoded = contract.decode(message.body)
-    if isinstance(decoded, JobFinished) and not decoded.status.final:
-        raise MalformedMessageError(f"a job does not end as {decoded.status.value!r}")
-    return decoded
+def _hopeless(error: Exception) -> bool:
+    """Whether repeating cannot help."""
+    return settlement_for(error) is Settlement.DEAD_LETTER

@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from services.provider_worker.app import running
 from services.provider_worker.settings import ProviderWorkerSettings
+from services.results.consumers.records import records_of
 from shared.config.settings import BrokerSettings
 from shared.contracts.base import Contract
 from shared.contracts.ids import new_id
@@ -75,11 +76,16 @@ class Records:
     """Everything that reached the results queue, in order."""
 
     all: list[Contract] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    """As they came; one may carry several records."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def add(self, delivery: Delivery) -> None:
         async with self._arrived:
-            self.all.append(_RECORDS[delivery.message.type].decode(delivery.message.body))
+            message = delivery.message
+            self.messages.append(message)
+            for name, record in records_of(message):
+                self.all.append(_RECORDS[name].decode(record))
             self._arrived.notify_all()
         await delivery.settle(Settlement.ACK)
 

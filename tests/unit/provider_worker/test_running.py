@@ -22,12 +22,14 @@ async def test_a_second_delivery_waits_and_runs_unless_its_attempt_has_been_reco
 
     async def second() -> bool:
         waits.set()
-        async with running.run(job_id, attempt) as run:
-            return run is not None
+        return await running.begin(job_id, attempt) is not None
 
-    async with asyncio.TaskGroup() as group, running.run(job_id, 1) as first:
+    first = await running.begin(job_id, 1)
+    assert first is not None
+    async with asyncio.TaskGroup() as group:
         task = group.create_task(second())
         await waits.wait()
         assert not task.done()
         first.recorded = recorded
+        running.end(job_id)
     assert task.result() is runs
