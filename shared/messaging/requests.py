@@ -19,7 +19,7 @@ class Replies:
         self._expected = expected
         self._correlation_id = correlation_id
         self._arrived: deque[Message] = deque()
-        self._lost = False
+        self._over: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -53,28 +53,39 @@ class Replies:
             TimeoutError: None arrived in time.
             BrokerUnavailableError: The connection broke since the request, so one may be lost. What
                 arrived before comes first; after this error there is nothing more to wait for.
+            Exception: What :meth:`give_up` was told.
         """
-        if not self._arrived and not self._lost:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._waiter
-            finally:
-                self._waiter = None
+        if not self._arrived and self._over is None:
+            await self._news(timeout_s)
         if self._arrived:
             return self._arrived.popleft()
-        raise BrokerUnavailableError("The connection to the broker broke while a reply was awaited.")
+        raise self._over or TimeoutError
+
+    async def _news(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        late = loop.call_later(max(0.0, timeout_s), self._wake)
+        try:
+            await self._waiter
+        finally:
+            late.cancel()
+            self._waiter = None
+
+    def arrived(self) -> Message | None:
+        """Return the next reply if it is there already."""
+        return self._arrived.popleft() if self._arrived else None
 
     def add(self, message: Message) -> None:
         """Take a reply from the inbox."""
-        if not self._lost:
+        if self._over is None:
             self._arrived.append(message)
             self._wake()
 
-    def lose(self) -> None:
-        """Take notice that replies may have been lost; a later one could hide the gap."""
-        self._lost = True
-        self._wake()
+    def give_up(self, error: Exception) -> None:
+        """End the waiting: what arrived before comes first, then :meth:`next` raises this error for good."""
+        if self._over is None:
+            self._over = error
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -125,5 +136,8 @@ class Requester:
             replies.add(message)
 
     def _lose_all(self) -> None:
+        """A later reply could hide the gap, so that nothing more is taken."""
         for replies in self._expected.values():
-            replies.lose()
+            replies.give_up(
+                BrokerUnavailableError("The connection to the broker broke while a reply was awaited.")
+            )

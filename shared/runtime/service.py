@@ -28,6 +28,7 @@ from shared.errors import DependencyUnavailableError
 from shared.observability.logs import configure_logs
 from shared.observability.tracing import configure_tracing
 from shared.runtime.admin import admin_server
+from shared.runtime.garbage import spare_long_lived_objects
 from shared.runtime.health import Health
 from shared.runtime.listening import ListenError
 
@@ -71,6 +72,7 @@ async def _run(name: str, settings: S, running: Running[S]) -> None:
     async with admin_server(settings.admin, stage) as port:
         with stage.interruptible():
             async with running(settings) as health:
+                spare_long_lived_objects()
                 stage.started(health)
                 _settle_garbage_collection()
                 log.info("ready", admin_port=port)

@@ -1,21 +1,15 @@
 """A provider call through the broker that somebody waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
-from shared.contracts.jobs import (
-    JobCancelRequested,
-    JobDelta,
-    JobFinished,
-    JobRequested,
-    JobStatus,
-)
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd
+from shared.contracts.jobs import JobCancelRequested, JobFinished, JobRequested, JobStatus
 from shared.errors import DeadlineExceededError, PenstockError
 from shared.http.errors import failure_of
 from shared.messaging.broker import Message
@@ -28,29 +22,74 @@ WORKERS_WORD_S = 1.0
 """How long a worker's own record of the end, which has the usage, goes first: the first record counts."""
 
 
-@dataclass(slots=True)
 class Call:
-    """A call under way."""
+    """A call under way, for as long as the block lasts.
 
-    job: JobRequested
-    replies: Replies
-    ends_at: float
-    """In the time of the event loop."""
+    Leaving the block by an error cancels the call upstream; by DeadlineExceededError also records it.
+    """
 
-    async def next(self) -> JobDelta | JobFinished:
+    def __init__(self, job: JobRequested, address: str, replies: Replies, calls: "ProviderCalls") -> None:
+        self.job = job
+        self.address = address
+        self._replies = replies
+        self._calls = calls
+        self._clock = asyncio.get_running_loop().time
+        self._ends_at = self._clock() + (job.deadline_at - datetime.now(UTC)).total_seconds()
+
+    def __enter__(self) -> Self:
+        """Listen for replies."""
+        self._replies.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Listen no more, and clear up behind a call that has no answer."""
+        self._replies.__exit__(kind, error, traceback)
+        if isinstance(error, DeadlineExceededError):
+            self._calls.expire(self.job, error)
+        elif isinstance(error, (PenstockError, asyncio.CancelledError)):
+            self._calls.cancel(self.job)
+
+    async def publish(self) -> None:
+        """Ask the workers.
+
+        Raises:
+            DependencyUnavailableError: The job is not, or perhaps not, on the broker.
+        """
+        await self._calls.publish(self.job, self.address)
+
+    async def next(self) -> ReplyDelta | ReplyEnd:
         """Wait for the next message of the worker.
 
         Raises:
             DeadlineExceededError: The time of the call is over.
             BrokerUnavailableError: The connection broke, so a reply may be lost.
+            PenstockError: What :meth:`give_up` was told.
         """
         try:
-            message = await self.replies.next(self.ends_at - asyncio.get_running_loop().time())
+            message = await self._replies.next(self._ends_at - self._clock())
         except TimeoutError:
             raise DeadlineExceededError("The model did not answer in time.") from None
-        if message.type == JobDelta.message_type:
-            return JobDelta.decode(message.body)
-        return JobFinished.decode(message.body)
+        return _read(message)
+
+    def arrived(self) -> ReplyDelta | ReplyEnd | None:
+        """Return the next message of the worker if it is there already."""
+        message = self._replies.arrived()
+        return None if message is None else _read(message)
+
+    def give_up(self, error: PenstockError) -> None:
+        """End the waiting of whoever waits for the next message."""
+        self._replies.give_up(error)
+
+
+def _read(message: Message) -> ReplyDelta | ReplyEnd:
+    if message.type == ReplyDelta.message_type:
+        return ReplyDelta.decode(message.body)
+    return ReplyEnd.decode(message.body)
 
 
 class ProviderCalls:
@@ -64,34 +103,21 @@ class ProviderCalls:
         self._cancellation = cancellation
         self._background = background
 
-    @asynccontextmanager
-    async def open(self, job: JobRequested) -> AsyncIterator[Call]:
-        """Ask the workers, and listen for as long as the block lasts.
-
-        Leaving the block by an error cancels the call upstream; by DeadlineExceededError also records it.
+    def open(self, job: JobRequested) -> Call:
+        """Prepare a call; enter it, then publish it.
 
         Raises:
-            DependencyUnavailableError: The job is not, or perhaps not, on the broker.
+            BrokerUnavailableError: The broker is not connected.
         """
-        lasts_s = (job.deadline_at - datetime.now(UTC)).total_seconds()
-        ends_at = asyncio.get_running_loop().time() + lasts_s
         address, replies = self._link.expect(job.job_id)
-        with replies:
-            try:
-                await self._publish(job, address)
-                yield Call(job, replies, ends_at)
-            except DeadlineExceededError as error:
-                self._background.run(self._expire(job, error), what="record an expired call")
-                raise
-            except (PenstockError, asyncio.CancelledError):
-                self._background.run(self._cancel(job), what="cancel an abandoned call")
-                raise
+        return Call(job, address, replies, self)
 
-    async def answer(self, finished: JobFinished) -> bytes:
+    async def answer(self, end: ReplyEnd) -> bytes:
         """Return the provider's answer, wherever it is."""
-        return await self._bodies.get(finished.body, finished.body_ref)
+        return await self._bodies.get(end.body, end.body_ref)
 
-    async def _publish(self, job: JobRequested, address: str) -> None:
+    async def publish(self, job: JobRequested, address: str) -> None:
+        """Put a job on the broker; the replies go to the address."""
         body, ref = await self._bodies.put(
             job.body, tenant_id=job.tenant_id, job_id=job.job_id, kind="request"
         )
@@ -106,6 +132,14 @@ class ProviderCalls:
             expires_at=job.deadline_at,
         )
         await self._link.publish(job_topic(job.operation, job.lane), message)
+
+    def cancel(self, job: JobRequested) -> None:
+        """Tell the workers, in the background, that nobody waits any more."""
+        self._background.run(self._cancel(job), what="cancel an abandoned call")
+
+    def expire(self, job: JobRequested, error: DeadlineExceededError) -> None:
+        """Cancel a call whose time is over, and record its end unless the worker does."""
+        self._background.run(self._expire(job, error), what="record an expired call")
 
     async def _cancel(self, job: JobRequested) -> None:
         await self._cancellation.request(JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id))

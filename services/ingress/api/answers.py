@@ -15,7 +15,20 @@ from shared.errors import MethodNotAllowedError, NotFoundError, PenstockError
 from shared.http.errors import error_headers_of_failure, failure_of, openai_error_of_failure
 
 _log = structlog.get_logger()
+_CONTENT_TYPE = (b"content-type", b"application/json")
 NO_FAILURE = Failure(code="internal_error", message="The job failed without saying why.")
+
+
+class Answer(Response):
+    """JSON text; its headers are put together here, as Starlette's own way takes three times as long."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
+        self.body = body
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [_CONTENT_TYPE, (b"content-length", b"%d" % len(body))]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -25,7 +38,7 @@ def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None
 
 def raw_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON text as it is."""
-    return Response(body, status, headers, media_type="application/json")
+    return Answer(body, status, headers)
 
 
 def failure_answer(failure: Failure, extra: Mapping[str, Any] | None = None) -> Response:

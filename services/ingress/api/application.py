@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from services.ingress.api.answers import on_bug, on_http_exception, on_penstock_error
+from services.ingress.api.dispatch import Dispatch
 from services.ingress.api.envelope import Envelope
 from services.ingress.api.gate import Authenticate, Gate
 from services.ingress.api.openapi import describe
@@ -44,4 +45,4 @@ def make_application(routes: Iterable[BaseRoute], authenticate: Authenticate) ->
         },
     )
     api.router.routes.extend(routes)
-    return Envelope(Gate(api, authenticate))
+    return Envelope(Gate(Dispatch(api, api.router.routes), authenticate))

@@ -5,6 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.types import Receive
 
+from services.ingress.api.context import context_of
 from services.ingress.domain.client_gone import ClientGoneError
 from shared.errors import InvalidRequestError, PayloadTooLargeError
 
@@ -25,10 +26,10 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
         InvalidRequestError: It is compressed.
         ClientGoneError: The connection was closed before its end.
     """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
+    given = context_of(request.scope).given
+    if given.get(b"content-encoding", b"identity").lower() != b"identity":
         raise InvalidRequestError("Send the body without Content-Encoding.", param="Content-Encoding")
-    declared = request.headers.get("content-length", "")
+    declared = given.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     try:

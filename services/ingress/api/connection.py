@@ -1,15 +1,59 @@
 """Noticing that the client has gone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import TracebackType
 
 from starlette.types import Receive
 
 from services.ingress.domain.client_gone import ClientGoneError
 
-UNNOTICED_S = 0.05
+UNNOTICED_S = 0.25
 """Calls that are answered sooner do without the task that listens for the disconnect."""
+
+
+class Departure:
+    """Listens while the block runs.
+
+    Args:
+        receive: Of a request whose body was read.
+        tasks: Holds the task that listens.
+        on_gone: Called when the client has closed its connection.
+    """
+
+    __slots__ = ("_begin", "_listening", "_on_gone", "_receive", "_tasks")
+
+    def __init__(
+        self, receive: Receive, tasks: asyncio.TaskGroup, on_gone: Callable[[ClientGoneError], None]
+    ) -> None:
+        self._receive = receive
+        self._tasks = tasks
+        self._on_gone = on_gone
+        self._listening: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        """Begin, a little later."""
+        self._begin = asyncio.get_running_loop().call_later(UNNOTICED_S, self._start)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop listening."""
+        self._begin.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
+
+    def _start(self) -> None:
+        self._listening = self._tasks.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._on_gone(ClientGoneError("The client closed the connection."))
 
 
 @asynccontextmanager
@@ -24,23 +68,17 @@ async def while_connected(receive: Receive, tasks: asyncio.TaskGroup) -> AsyncIt
         ClientGoneError: That happened.
     """
     loop = asyncio.get_running_loop()
-    listening: list[asyncio.Task[None]] = []
+    gone: list[ClientGoneError] = []
 
-    async def listen() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def leave(error: ClientGoneError) -> None:
+        gone.append(error)
         scope.reschedule(loop.time())
 
     try:
         async with asyncio.timeout(None) as scope:
-            begin = loop.call_later(UNNOTICED_S, lambda: listening.append(tasks.create_task(listen())))
-            try:
+            with Departure(receive, tasks, leave):
                 yield
-            finally:
-                begin.cancel()
-                for task in listening:
-                    task.cancel()
     except TimeoutError:
         if not scope.expired():
             raise
-        raise ClientGoneError("The client closed the connection.") from None
+        raise gone[0] from None

@@ -1,9 +1,11 @@
 """What is known about the request under way."""
 
 import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -22,7 +24,8 @@ class RequestContext:
     """Filled on the way in, turned into headers on the way out."""
 
     request_id: str
-    traceparent: str | None = None
+    given: Mapping[bytes, bytes]
+    """What the caller sent, names in lower case; of a header that comes several times, the last."""
     principal: Principal | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Go on the answer, errors included."""
@@ -34,15 +37,15 @@ class RequestContext:
 
 
 def new_context(scope: Scope) -> RequestContext:
-    """Begin a request: take over the caller's ids where they are sane."""
-    request_id = traceparent = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"traceparent":
-            traceparent = value.decode("latin-1")
-    context = RequestContext(request_id or f"req_{uuid4().hex}", traceparent)
-    context.headers.append((b"x-request-id", context.request_id.encode()))
+    """Begin a request: take over the caller's id where it is sane."""
+    given = dict(scope["headers"])
+    wanted = given.get(b"x-request-id")
+    if wanted is not None and _SANE_ID.fullmatch(wanted):
+        request_id = wanted.decode()
+    else:
+        request_id = f"req_{secrets.token_hex(16)}"
+    context = RequestContext(request_id, given)
+    context.headers.append((b"x-request-id", request_id.encode()))
     scope.setdefault("state", {})["context"] = context
     return context
 

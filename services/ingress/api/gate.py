@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingress.api.answers import error_answer
-from services.ingress.api.context import context_of
+from services.ingress.api.context import RequestContext, context_of
 from services.ingress.domain.principal import Principal
 from shared.errors import AuthenticationError, PenstockError
 
@@ -23,23 +23,22 @@ class Gate:
         """Let a request pass or answer with 401 or 503."""
         if scope["type"] == "http" and (scope["path"] == "/v1" or scope["path"].startswith("/v1/")):
             try:
-                context_of(scope).principal = await self._authenticate(_key(scope))
+                context = context_of(scope)
+                context.principal = await self._authenticate(_key(context))
             except PenstockError as error:
                 await error_answer(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def _key(scope: Scope) -> str:
+def _key(context: RequestContext) -> str:
     """Find the key: ``Authorization: Bearer`` as OpenAI's clients send it, or ``x-api-key``."""
-    key = None
-    for name, value in scope["headers"]:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return str(value[7:].strip().decode("latin-1"))
-        if name == b"x-api-key":
-            key = value.strip().decode("latin-1")
+    authorization = context.given.get(b"authorization", b"")
+    if authorization[:7].lower() == b"bearer ":
+        return authorization[7:].strip().decode("latin-1")
+    key = context.given.get(b"x-api-key", b"").strip()
     if not key:
         raise AuthenticationError(
             "You didn't provide an API key. Send it in the Authorization header: 'Authorization: Bearer KEY'."
         )
-    return str(key)
+    return key.decode("latin-1")

@@ -1,7 +1,7 @@
 """The OpenAI routes: answer now, stream, or accept as a background job."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.ingress.adapters.provider_calls import ProviderCalls
 from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
 from services.ingress.api.body import read_body
-from services.ingress.api.connection import while_connected
+from services.ingress.api.connection import Departure
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.reply_stream import ReplyStream
@@ -18,11 +18,12 @@ from services.ingress.api.route import Endpoint
 from services.ingress.domain.inference import Inference, read_inference
 from services.ingress.domain.lanes import background_lane, waiting_lane
 from services.ingress.domain.preference import Preference, read_preference
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd
 from services.ingress.domain.submission import JobLimits, Submission
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import new_id
-from shared.contracts.jobs import JobDelta, JobFinished, JobRequested, JobStatus, Operation
+from shared.contracts.jobs import JobRequested, JobStatus, Operation
 
 
 class InferenceEndpoints:
@@ -60,7 +61,7 @@ class InferenceEndpoints:
         )
         inference = read_inference(operation, body)
         self._catalog.resolve(inference.model)
-        preference = read_preference(", ".join(request.headers.getlist("prefer")))
+        preference = read_preference(_prefer(request))
         if preference.respond_async:
             return await self._accept(inference, preference, request)
         job = self._call_of(inference, request)
@@ -85,26 +86,25 @@ class InferenceEndpoints:
         )
 
     async def _answer(self, job: JobRequested, request: Request) -> Response:
-        async with while_connected(request.receive, self._tasks), self._calls.open(job) as call:
+        with self._calls.open(job) as call, Departure(request.receive, self._tasks, call.give_up):
+            await call.publish()
             message = await call.next()
-            while isinstance(message, JobDelta):
+            while isinstance(message, ReplyDelta):
                 message = await call.next()
-            return await self._finished(message)
-
-    async def _finished(self, finished: JobFinished) -> Response:
-        if finished.status is JobStatus.COMPLETED:
-            return raw_answer(await self._calls.answer(finished))
-        return failure_answer(finished.failure or NO_FAILURE)
+            if message.status is JobStatus.COMPLETED:
+                return raw_answer(await self._calls.answer(message))
+            return failure_answer(message.failure or NO_FAILURE)
 
     async def _stream(self, job: JobRequested, request: Request, *, include_usage: bool) -> Response:
         """Decide the status by the first message, then hand the call over to the stream."""
-        async with AsyncExitStack() as owner:
-            call = await owner.enter_async_context(self._calls.open(job))
-            async with while_connected(request.receive, self._tasks):
-                first = await call.next()
-            if isinstance(first, JobFinished) and first.status is not JobStatus.COMPLETED:
+        with ExitStack() as owner:
+            call = owner.enter_context(self._calls.open(job))
+            owner.enter_context(Departure(request.receive, self._tasks, call.give_up))
+            await call.publish()
+            first = await call.next()
+            if isinstance(first, ReplyEnd) and first.status is not JobStatus.COMPLETED:
                 return failure_answer(first.failure or NO_FAILURE)
-            return ReplyStream(call, first, owner.pop_all(), include_usage=include_usage, tasks=self._tasks)
+            return ReplyStream(call, first, owner.pop_all(), include_usage=include_usage)
 
     async def _accept(self, inference: Inference, preference: Preference, request: Request) -> Response:
         waits = preference.wait_s is not None and preference.wait_s > 0
@@ -118,3 +118,10 @@ class InferenceEndpoints:
             max_attempts=self._limits.attempts,
         )
         return await self._jobs.accept(submission, request, now, preference)
+
+
+def _prefer(request: Request) -> str | None:
+    """Join the lines of the header; nearly no request has one."""
+    if b"prefer" not in context_of(request.scope).given:
+        return None
+    return ", ".join(request.headers.getlist("prefer"))

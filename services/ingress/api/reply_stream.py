@@ -1,19 +1,17 @@
 """The answer to ``stream: true``: the worker's deltas as server-sent events."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.ingress.adapters.provider_calls import Call
 from services.ingress.api.answers import NO_FAILURE
-from services.ingress.api.connection import while_connected
 from services.ingress.domain import sse
 from services.ingress.domain.client_gone import ClientGoneError
 from services.ingress.domain.delta_order import DeltaOrder
-from shared.contracts.jobs import JobDelta, JobFinished, JobStatus
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd
+from shared.contracts.jobs import JobStatus
 from shared.errors import PenstockError
 from shared.http.errors import openai_error, openai_error_of_failure
 
@@ -30,52 +28,52 @@ class ReplyStream(Response):
     Args:
         call: Whose first message has come.
         first: That message, a delta or a successful end.
-        owner: Ends the call when it is closed.
+        owner: Ends the call, and the listening for a disconnect, when it is closed.
         include_usage: Whether the caller wants the chunk with the usage.
-        tasks: For the task that listens for a disconnect.
     """
 
     def __init__(
-        self,
-        call: Call,
-        first: JobDelta | JobFinished,
-        owner: AsyncExitStack,
-        *,
-        include_usage: bool,
-        tasks: asyncio.TaskGroup,
+        self, call: Call, first: ReplyDelta | ReplyEnd, owner: ExitStack, *, include_usage: bool
     ) -> None:
         super().__init__()
         self._call = call
         self._first = first
         self._owner = owner
         self._include_usage = include_usage
-        self._tasks = tasks
+        self._order = DeltaOrder()
+        self._unsent = b""
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Send the stream; the call upstream ends with it."""
-        last = b""
         try:
-            async with self._owner, while_connected(receive, self._tasks):
+            with self._owner:
                 await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
-                async for event in self._events():
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
+                last = await self._last(send)
         except ClientGoneError:
             return
         except PenstockError as error:
             last = sse.data(openai_error(error))
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        await send({"type": "http.response.body", "body": self._unsent + last, "more_body": False})
 
-    async def _events(self) -> AsyncIterator[bytes]:
-        order = DeltaOrder()
+    async def _last(self, send: Send) -> bytes:
+        """Send every delta but what can go with the end; returns the end."""
         message = self._first
-        while isinstance(message, JobDelta):
-            if order.is_new(message):
-                framed = sse.chunks(message.body, include_usage=self._include_usage)
-                if framed:
-                    yield framed
-            message = await self._call.next()
+        while isinstance(message, ReplyDelta):
+            end = self._take(message)
+            if end is None and self._unsent:
+                body, self._unsent = self._unsent, b""
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            message = end or await self._call.next()
         if message.status is not JobStatus.COMPLETED:
-            yield sse.data(openai_error_of_failure(message.failure or NO_FAILURE))
-            return
-        order.check_end(message)
-        yield sse.DONE
+            return sse.data(openai_error_of_failure(message.failure or NO_FAILURE))
+        self._order.check_end(message)
+        return sse.DONE
+
+    def _take(self, delta: ReplyDelta) -> ReplyEnd | None:
+        """Frame a delta and those that have come behind it, for one write; returns the end if it has come."""
+        message: ReplyDelta | ReplyEnd | None = delta
+        while isinstance(message, ReplyDelta):
+            if self._order.is_new(message):
+                self._unsent += sse.chunks(message.body, include_usage=self._include_usage)
+            message = self._call.arrived()
+        return message

@@ -7,9 +7,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import request_response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.ingress.api.answers import on_bug, on_penstock_error
 from services.ingress.api.schemas.common import ErrorBody
+from shared.errors import PenstockError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -49,7 +51,24 @@ class RawRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Endpoint, **description: Any) -> None:
         super().__init__(path, endpoint, **description)
-        self.app = request_response(endpoint)
+        self.app = _served(endpoint)
+
+
+def _served(endpoint: Endpoint) -> ASGIApp:
+    """Answer with what the endpoint returns, or with the error that it raises."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            answer = await endpoint(request)
+        except PenstockError as error:
+            answer = await on_penstock_error(request, error)
+        except Exception as bug:
+            await (await on_bug(request, bug))(scope, receive, send)
+            raise
+        await answer(scope, receive, send)
+
+    return serve
 
 
 def route(

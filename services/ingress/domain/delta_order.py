@@ -1,8 +1,6 @@
 """Deltas of a stream, in order and without gaps, or a clear error."""
 
-from uuid import UUID
-
-from shared.contracts.jobs import JobDelta, JobFinished
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd
 from shared.errors import PenstockError
 
 
@@ -17,10 +15,10 @@ class DeltaOrder:
     """Follows one stream."""
 
     def __init__(self) -> None:
-        self._start_id: UUID | None = None
+        self._start_id: str | None = None
         self._next = 0
 
-    def is_new(self, delta: JobDelta) -> bool:
+    def is_new(self, delta: ReplyDelta) -> bool:
         """Take the next delta; False for one that came before.
 
         Raises:
@@ -35,11 +33,11 @@ class DeltaOrder:
         self._next += 1
         return True
 
-    def check_end(self, finished: JobFinished) -> None:
+    def check_end(self, end: ReplyEnd) -> None:
         """Check that every delta of a completed stream has come.
 
         Raises:
             StreamInterruptedError: One is missing.
         """
-        if finished.deltas != self._next or (self._next and finished.start_id != self._start_id):
+        if end.deltas != self._next or (self._next and end.start_id != self._start_id):
             raise StreamInterruptedError("A part of the stream was lost.")

@@ -1,36 +1,19 @@
-from datetime import UTC, datetime
-from uuid import UUID
-
 import pytest
 
 from services.ingress.domain.delta_order import DeltaOrder, StreamInterruptedError
-from shared.contracts.ids import new_id
-from shared.contracts.jobs import JobDelta, JobFinished, JobStatus, Lane, Operation
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd
+from shared.contracts.jobs import JobStatus
 
-JOB, TENANT, START = new_id(), new_id(), new_id()
-
-
-def delta(sequence: int, start_id: UUID = START) -> JobDelta:
-    return JobDelta(job_id=JOB, tenant_id=TENANT, start_id=start_id, sequence=sequence, body=b"{}")
+START = "0198c1f2-a5b4-7c3d-8e9f-001122334455"
+OTHER = "0198c1f2-a5b4-7c3d-8e9f-001122334456"
 
 
-def end(deltas: int, start_id: UUID = START) -> JobFinished:
-    now = datetime.now(UTC)
-    return JobFinished(
-        job_id=JOB,
-        tenant_id=TENANT,
-        request_id="r",
-        operation=Operation.CHAT,
-        lane=Lane.INTERACTIVE,
-        model="m",
-        status=JobStatus.COMPLETED,
-        background=False,
-        attempt=1,
-        start_id=start_id,
-        deltas=deltas,
-        created_at=now,
-        finished_at=now,
-    )
+def delta(sequence: int, start_id: str = START) -> ReplyDelta:
+    return ReplyDelta(start_id=start_id, sequence=sequence, body=b"{}")
+
+
+def end(deltas: int, start_id: str = START) -> ReplyEnd:
+    return ReplyEnd(status=JobStatus.COMPLETED, start_id=start_id, deltas=deltas)
 
 
 def test_deltas_in_order_are_taken_once():
@@ -59,9 +42,9 @@ def test_the_answer_of_another_start_is_not_spliced_in():
     order = DeltaOrder()
     order.is_new(delta(0))
     with pytest.raises(StreamInterruptedError):
-        order.is_new(delta(0, new_id()))
+        order.is_new(delta(0, OTHER))
     with pytest.raises(StreamInterruptedError):
-        order.check_end(end(1, new_id()))
+        order.check_end(end(1, OTHER))
 
 
 def test_an_empty_stream_may_end():
