@@ -1,7 +1,7 @@
 """CPU and memory of the processes that share the work, by name."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -24,12 +24,15 @@ class Processes:
         """
         return {name: sum(map(_memory_mb, self._of(name))) for name in self.pids}
 
-    def _of(self, name: str) -> Iterator[psutil.Process]:
-        for pid in self.pids[name]:
-            process = psutil.Process(pid)
-            yield process
-            if pid != os.getpid():  # the load's children are the fleets
-                yield from process.children(recursive=True)
+    def _of(self, name: str) -> list[psutil.Process]:
+        return tree(self.pids[name])
+
+
+def tree(pids: Iterable[int]) -> list[psutil.Process]:
+    """Return processes and all that they started, each once; the load's own children are the fleets."""
+    roots = map(psutil.Process, pids)
+    found = ([root] if root.pid == os.getpid() else [root, *root.children(recursive=True)] for root in roots)
+    return list(dict.fromkeys(process for group in found for process in group))
 
 
 def per_request_us(
