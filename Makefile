@@ -8,7 +8,7 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor memory lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the figures. ARGS="--only
 
 bench-peers: $(VENV)/.dev ## Compare with other gateways, installed below .peers/
 	$(BIN)/python -m tests.benchmarks.peers $(ARGS)
+
+bench-floor: $(VENV)/.dev ## The least that one sync chat can cost, part by part
+	$(BIN)/python -m tests.benchmarks.floor $(ARGS)
 
 memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted streams (make test runs a tenth)
 	PENSTOCK_TEST_MEMORY_REQUESTS=100000 $(BIN)/python -m pytest -s tests/faults/test_ingress_memory.py $(ARGS)

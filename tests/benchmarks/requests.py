@@ -11,6 +11,7 @@ CHAT = {
     "messages": [{"role": "user", "content": "Tell me of rivers, and of what they drive, in a few words."}],
     "temperature": 0.2,
 }
+CHAT_BODY = json.dumps({"model": "echo", **CHAT}).encode()
 
 
 def numbered(tokens: int) -> str:

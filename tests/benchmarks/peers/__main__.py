@@ -12,14 +12,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.benchmarks.peers.installed import NotInstalledError
 from tests.benchmarks.peers.litellm import litellm_proxy
 from tests.benchmarks.peers.paused import pause, resume
 from tests.benchmarks.peers.penstock import penstock
 from tests.benchmarks.peers.portkey import portkey_gateway
 from tests.benchmarks.peers.rounds import CONNECTIONS, Measured, Rounds
-from tests.benchmarks.peers.simulator import shared_simulator
-from tests.benchmarks.peers.subject import PeerUnavailableError, Subject
+from tests.benchmarks.peers.subject import Subject
 from tests.benchmarks.report import Cell, Report
+from tests.benchmarks.server import NotStartedError
+from tests.benchmarks.simulator import lone_simulator
 from tests.benchmarks.site import rabbit_node
 from tests.support import rabbitmq
 
@@ -52,7 +54,7 @@ def main() -> None:
 
 def start(stack: contextlib.ExitStack, base: Path) -> list[Subject]:
     """Start what can be started; a peer that cannot is named and left out."""
-    port = stack.enter_context(shared_simulator(base / "simulator"))
+    port = stack.enter_context(lone_simulator(base / "simulator")).port
     ways: dict[str, Start] = {"Portkey": lambda: portkey_gateway(base / "portkey", simulator_port=port)}
     for workers in LITELLM_WORKERS:
         ways[f"LiteLLM, {workers}"] = _litellm(base, port, workers)
@@ -66,7 +68,7 @@ def start(stack: contextlib.ExitStack, base: Path) -> list[Subject]:
     for name, way in ways.items():
         try:
             subjects.append(stack.enter_context(way()))
-        except PeerUnavailableError as error:
+        except (NotInstalledError, NotStartedError) as error:
             print(f"{name} is left out: {error}")
     return subjects
 

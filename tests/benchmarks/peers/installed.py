@@ -5,30 +5,32 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.peers.subject import PeerUnavailableError
-
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".peers"
 TIMEOUT_S = 900.0
+
+
+class NotInstalledError(Exception):
+    """A peer, or what its installation takes, is not there."""
 
 
 def tool(*candidates: str | Path) -> str:
     """Find a program.
 
     Raises:
-        PeerUnavailableError: There is none.
+        NotInstalledError: There is none.
     """
     for candidate in candidates:
         if found := shutil.which(candidate):
             return found
-    raise PeerUnavailableError(f"{candidates[0]} is not installed")
+    raise NotInstalledError(f"{candidates[0]} is not installed")
 
 
 def install(folder: Path, commands: Sequence[Sequence[str | Path]]) -> None:
     """Run the commands that fill a folder, unless they have succeeded before.
 
     Raises:
-        PeerUnavailableError: One of them failed.
+        NotInstalledError: One of them failed.
     """
     mark = folder / ".installed"
     if mark.exists():
@@ -41,5 +43,5 @@ def install(folder: Path, commands: Sequence[Sequence[str | Path]]) -> None:
             command, cwd=folder, check=False, capture_output=True, text=True, timeout=TIMEOUT_S
         )
         if done.returncode != 0:
-            raise PeerUnavailableError(f"it cannot be installed: {done.stderr.strip()[-600:]}")
+            raise NotInstalledError(f"it cannot be installed: {done.stderr.strip()[-600:]}")
     mark.touch()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tests.benchmarks.load.target import Target
 from tests.benchmarks.peers.installed import FOLDER, ROOT, install, tool
-from tests.benchmarks.peers.subject import Subject, running
-from tests.benchmarks.requests import CHAT, HOST
+from tests.benchmarks.peers.subject import Subject
+from tests.benchmarks.requests import CHAT_BODY, HOST
+from tests.benchmarks.server import running
 from tests.support.fleet import clean_environment, free_port
 
 VERSION = "1.106.2"
@@ -61,7 +62,8 @@ def litellm_proxy(base: Path, *, simulator_port: int, workers: int) -> Iterator[
     """Run the proxy while the block lasts.
 
     Raises:
-        PeerUnavailableError: It cannot be installed or started.
+        NotInstalledError: It cannot be installed.
+        NotStartedError: It cannot be started.
     """
     program, port = _program(), free_port()
     base.mkdir(parents=True)
@@ -76,7 +78,6 @@ def litellm_proxy(base: Path, *, simulator_port: int, workers: int) -> Iterator[
     )
     argv = [program, "--config", base / "config.yaml", "--host", HOST, "--port", str(port)]
     argv += ["--num_workers", str(workers)]
-    body = json.dumps({"model": "echo", **CHAT}).encode()
-    target = Target(HOST, port, "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
+    target = Target(HOST, port, "/v1/chat/completions", CHAT_BODY, {"Authorization": f"Bearer {KEY}"})
     with running(argv, environment, port=port, folder=base) as pid:
         yield Subject(f"LiteLLM proxy, {workers} worker{'s' * (workers > 1)}", target, (pid,))

@@ -1,14 +1,14 @@
 """The Portkey gateway as it is shipped: one Node.js process, without cache, keys, accounting or a store."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.load.target import Target
 from tests.benchmarks.peers.installed import FOLDER, install, tool
-from tests.benchmarks.peers.subject import Subject, running
-from tests.benchmarks.requests import CHAT, HOST
+from tests.benchmarks.peers.subject import Subject
+from tests.benchmarks.requests import CHAT_BODY, HOST
+from tests.benchmarks.server import running
 from tests.support.fleet import clean_environment, free_port
 
 VERSION = "1.15.2"
@@ -20,7 +20,8 @@ def portkey_gateway(base: Path, *, simulator_port: int) -> Iterator[Subject]:
     """Run the gateway while the block lasts.
 
     Raises:
-        PeerUnavailableError: It cannot be installed or started.
+        NotInstalledError: It cannot be installed.
+        NotStartedError: It cannot be started.
     """
     node, npm = tool("node"), tool("npm")
     folder = FOLDER / f"portkey-{VERSION}"
@@ -34,8 +35,7 @@ def portkey_gateway(base: Path, *, simulator_port: int) -> Iterator[Subject]:
         "x-portkey-custom-host": f"http://{HOST}:{simulator_port}/v1",
         "Authorization": "Bearer none",
     }
-    body = json.dumps({"model": "echo", **CHAT}).encode()
-    target = Target(HOST, port, "/v1/chat/completions", body, headers)
+    target = Target(HOST, port, "/v1/chat/completions", CHAT_BODY, headers)
     argv = [node, "--require", LOOPBACK, server, f"--port={port}", "--headless"]
     with running(argv, environment, port=port, folder=base) as pid:
         yield Subject("Portkey gateway", target, (pid,))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.benchmarks.report import Report
-from tests.benchmarks.scenarios import accept, drain, first_chunk, memory, start, streams, sync
+from tests.benchmarks.scenarios import accept, drain, first_chunk, memory, profile, start, streams, sync
 from tests.benchmarks.site import Site
 
 Scenario = Callable[[Site, Report], None]
@@ -14,6 +14,7 @@ SCENARIOS: dict[str, Scenario] = {
     "accept": accept.run,
     "drain": drain.run,
     "memory": memory.run,
+    "profile": profile.run,
     "start": start.run,
     "streams": streams.run,
 }
