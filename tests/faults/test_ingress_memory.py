@@ -56,8 +56,8 @@ def test_memory_of_ingress_does_not_grow_with_requests_and_aborted_streams(fleet
 
 
 def allowed_mb(size: int) -> float:
-    """A few MB that the allocator may hold, and 100 bytes for each request: far less than a request takes."""
-    return 6.0 + size * 100 / 2**20
+    """A few MB that the allocator may hold, and 20 bytes for each request: far less than a request takes."""
+    return 4.0 + size * 20 / 2**20
 
 
 async def one_portion(fleet: Fleet, simulator_url: str, requests: int) -> None:
