@@ -8,10 +8,10 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor memory lock clean
 
 help: ## Explain the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.local ## Run the whole fleet on this machine (Ctrl-C stops it); ARGS="--detach --port 9000"
 	@exec $(BIN)/penstock up $(ARGS)
@@ -39,8 +39,17 @@ format: $(VENV)/.dev ## Format the code and apply safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Measure; the figures and their method are in docs/benchmarks.md
+bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the figures. ARGS="--only sync --broker rabbitmq"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-peers: $(VENV)/.dev ## Compare with other gateways, installed below .peers/
+	$(BIN)/python -m tests.benchmarks.peers $(ARGS)
+
+bench-floor: $(VENV)/.dev ## The least that one sync chat can cost, part by part
+	$(BIN)/python -m tests.benchmarks.floor $(ARGS)
+
+memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted streams (make test runs a tenth)
+	PENSTOCK_TEST_MEMORY_REQUESTS=100000 $(BIN)/python -m pytest -s tests/faults/test_ingress_memory.py $(ARGS)
 
 LOCK = uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11

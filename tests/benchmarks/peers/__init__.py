@@ -1,0 +1,1 @@
+"""``make bench-peers``: Penstock and other gateways before the same simulator, in the same run."""
