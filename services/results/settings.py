@@ -10,8 +10,8 @@ class BatchSettings(Section):
 
     max_batch: int = Field(default=64, ge=1, le=2000)
     """Most messages in one transaction; a message holds the records of one or of many jobs."""
-    max_wait_s: float = Field(default=0.005, ge=0)
-    """How long the first message of a batch waits for others."""
+    max_wait_s: float = Field(default=0.02, ge=0)
+    """Shortest time between two transactions that are not full; after a pause a message goes at once."""
 
 
 class ResultsSettings(ServiceSettings):

@@ -35,7 +35,8 @@ class BatchConsumer:
         queue: Its name.
         handler: Called with 1 to ``max_batch`` deliveries in the order of arrival; must be safe to repeat.
         max_batch: Most deliveries in a batch.
-        max_wait_s: How long the first delivery of a batch waits for others.
+        max_wait_s: Shortest time between two batches, unless they are full: how long a delivery waits for
+            others while there is much to do. One that comes after a pause goes at once.
         prefetch: Most deliveries held; at least ``max_batch``, twice that keeps the handler busy.
         max_deliveries: Most attempts of a message; one over it is dead-lettered unseen.
     """
@@ -60,6 +61,7 @@ class BatchConsumer:
         self._max_deliveries = max_deliveries
         self._waiting: deque[Delivery] = deque()
         self._batch_due_at = 0.0
+        self._begun_at = 0.0
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._in_hand: list[Delivery] = []
@@ -125,7 +127,7 @@ class BatchConsumer:
             self._tasks.create_task(settle(delivery, Settlement.RELEASE))
             return
         if not self._waiting:
-            self._batch_due_at = asyncio.get_running_loop().time() + self._max_wait_s
+            self._batch_due_at = self._begun_at + self._max_wait_s
             self._some.set()
         self._waiting.append(delivery)
         if len(self._waiting) >= self._max_batch:
@@ -135,6 +137,7 @@ class BatchConsumer:
         while not self._draining:
             await self._fill()
             self._in_hand = self._take()
+            self._begun_at = asyncio.get_running_loop().time()
             if not self._in_hand:
                 continue
             try:
@@ -146,7 +149,7 @@ class BatchConsumer:
                 self._in_hand = []
 
     async def _fill(self) -> None:
-        """Wait until a batch is full, or the first of it has waited long enough."""
+        """Wait until a batch is full, or the one before was begun long enough ago."""
         await self._some.wait()
         if self._full.is_set():
             return

@@ -129,10 +129,15 @@ async def finish_jobs(connection: Connection, ends: Sequence[JobEnd]) -> set[UUI
     for end in ends:
         first.setdefault(end.job_id, end)
     changed = await lock_open_jobs(connection, first)
-    if changed:
-        rows = [_row(first[job_id]) for job_id in sorted(changed)]
-        await connection.execute(_FINISH, min(changed), max(changed), *map(list, zip(*rows, strict=True)))
+    await finish_locked_jobs(connection, [first[job_id] for job_id in sorted(changed)])
     return changed
+
+
+async def finish_locked_jobs(connection: Connection, ends: Sequence[JobEnd]) -> None:
+    """Do the same for jobs of which the transaction knows that they are open: it has locked them."""
+    if ends:
+        ids = [end.job_id for end in ends]
+        await connection.execute(_FINISH, min(ids), max(ids), *map(list, zip(*map(_row, ends), strict=True)))
 
 
 def _row(end: JobEnd) -> tuple[object, ...]:

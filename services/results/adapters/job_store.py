@@ -1,8 +1,8 @@
 """Records a batch in one transaction: lock and read the jobs, apply the messages, write what changed."""
 
+import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from uuid import UUID
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
@@ -11,11 +11,10 @@ from services.results.adapters.open_jobs import load_open_jobs
 from services.results.adapters.synchronous import insert_ended
 from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
-from shared.contracts.ids import first_id_at
 from shared.contracts.jobs import JobFinished
 from shared.errors import DatabaseUnavailableError, PenstockError
 from shared.storage.postgres import Connection, Database
-from shared.storage.transitions import finish_jobs
+from shared.storage.transitions import finish_locked_jobs
 
 _HELD = """
 UPDATE outbox SET held_at = now()
@@ -29,6 +28,11 @@ _A_MESSAGE_IS_AT_FAULT = (
     asyncpg.ProgramLimitExceededError,
 )
 """Repeating cannot help. After any other error it may, and a message that is given up is an outcome lost."""
+
+
+_EPOCH = date(1970, 1, 1)
+_MS_A_DAY = 86_400_000
+"""A UUIDv7 begins with 48 bits of milliseconds since then."""
 
 
 class JobExpiredFromStoreError(PenstockError):
@@ -46,7 +50,7 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._days: set[date] = set()
+        self._days: set[int] = set()
 
     async def record(self, batch: Batch) -> Recorded:
         """Write what a batch changes; repeating it changes nothing more.
@@ -57,7 +61,10 @@ class JobStore:
         """
         try:
             await self._prepare_days(batch.synchronous)
-            async with self._database.transaction() as connection:
+            # What synchronous calls need is one statement, a transaction by itself.
+            database = self._database
+            alone = not batch.background and not batch.held
+            async with database.connection() if alone else database.transaction() as connection:
                 return await _record(connection, batch)
         except asyncpg.CheckViolationError as error:
             raise JobExpiredFromStoreError(
@@ -70,17 +77,14 @@ class JobStore:
 
     async def _prepare_days(self, messages: Sequence[JobFinished]) -> None:
         """Create the partition of a recent day that the scheduler has not created, once a day."""
-        today = datetime.now(UTC).date()
-        for day in (today + timedelta(days=offset) for offset in (-1, 0, 1)):
-            if day not in self._days and any(_is_of(day, message.job_id) for message in messages):
-                async with self._database.transaction() as connection:
-                    await connection.execute("SELECT ensure_job_partitions($1, $1)", day)
-                self._days.add(day)
-
-
-def _is_of(day: date, job_id: UUID) -> bool:
-    midnight = datetime.combine(day, time(), UTC)
-    return first_id_at(midnight) <= job_id < first_id_at(midnight + timedelta(days=1))
+        unknown = {(message.job_id.int >> 80) // _MS_A_DAY for message in messages} - self._days
+        if not unknown:
+            return
+        today = int(time.time() * 1000) // _MS_A_DAY
+        for day in unknown.intersection((today - 1, today, today + 1)):
+            async with self._database.connection() as connection:
+                await connection.execute("SELECT ensure_job_partitions($1, $1)", _EPOCH + timedelta(days=day))
+            self._days.add(day)
 
 
 async def _record(connection: Connection, batch: Batch) -> Recorded:
@@ -93,7 +97,7 @@ async def _record(connection: Connection, batch: Batch) -> Recorded:
             ignored += 1
     await write_changes(connection, list(jobs.values()))
     ends = [job.end for job in jobs.values() if job.end is not None]
-    await finish_jobs(connection, ends)
+    await finish_locked_jobs(connection, ends)
     inserted = await insert_ended(connection, batch.synchronous)
     if batch.held:
         await connection.execute(_HELD, list(batch.held))

@@ -48,20 +48,20 @@ class OutboxTable:
 
     async def look(self) -> OutboxLook:
         """See ``Outbox.look``: two ends of one small index."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             row = await connection.fetchrow(_LOOK)
         return OutboxLook(row["overdue_s"], row["next_due_s"])
 
     async def claim(self, limit: int, *, retry_s: float) -> tuple[Sequence[DueJob], int]:
         """See ``Outbox.claim``: no row stays locked while the jobs are published."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(_CLAIM, limit, timedelta(seconds=retry_s))
         return [job for row in rows if (job := _due_job(row)) is not None], len(rows)
 
     async def mark(self, published: Sequence[Publication]) -> None:
         """See ``Outbox.mark``."""
         if published:
-            async with self._database.transaction() as connection:
+            async with self._database.connection() as connection:
                 await mark_published(connection, published)
 
 

@@ -41,13 +41,13 @@ class SilentJobsTable:
 
     async def kinds(self, *, after_s: float) -> Sequence[tuple[Operation, Lane]]:
         """See ``SilentJobs.kinds``."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(_KINDS, timedelta(seconds=after_s))
         return [(Operation(row["operation"]), Lane(row["lane"])) for row in rows]
 
     async def renew(self, kinds: Sequence[tuple[Operation, Lane]], *, after_s: float, limit: int) -> int:
         """See ``SilentJobs.renew``."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(
                 _RENEW,
                 timedelta(seconds=after_s),

@@ -22,12 +22,15 @@ class _Waiting(Generic[Item, Outcome]):
 class Batcher(Generic[Item, Outcome]):
     """Gathers while one batch is under way, then sends all that waits as the next one, in order.
 
+    The first item after a pause goes at once.
+
     Args:
         flush: Does a batch, in bounded time; returns one outcome for each item. Its PenstockError is
             everybody's.
         timeout_s: How long a caller waits.
         in_doubt: Raised to a caller whose item was sent and whose outcome did not come in time.
         max_batch: Most items of one batch.
+        interval_s: Shortest time from one batch to the next: what comes meanwhile goes out together.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class Batcher(Generic[Item, Outcome]):
         timeout_s: float,
         in_doubt: type[DependencyUnavailableError] = BrokerUnavailableError,
         max_batch: int = 256,
+        interval_s: float = 0.0,
     ) -> None:
         self._flush = flush
         self._timeout_s = timeout_s
         self._in_doubt = in_doubt
         self._max_batch = max_batch
+        self._interval_s = interval_s
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -70,11 +75,17 @@ class Batcher(Generic[Item, Outcome]):
 
     async def run(self) -> None:
         """Send batches until cancelled."""
+        now = asyncio.get_running_loop().time
+        due_at = 0.0
         while True:
             if not self._waiting:
                 self._wake.clear()
                 self._idle.set()
                 await self._wake.wait()
+            early_s = due_at - now()
+            if early_s > 0:
+                await asyncio.sleep(early_s)
+            due_at = now() + self._interval_s
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_batch))]
             if batch:
                 await self._send(batch)

@@ -1,9 +1,8 @@
-"""Messages as PostgreSQL keeps them: text that no jsonb rewrites, and notifications of bounded size."""
+"""Messages as PostgreSQL keeps them: text that no jsonb rewrites."""
 
 import base64
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +12,8 @@ import orjson
 from shared.errors import MalformedMessageError, PayloadTooLargeError
 from shared.messaging.broker import MAX_BODY_BYTES, NO_HEADERS, Message
 
-MAX_NOTIFICATION_BYTES = 7900
-"""PostgreSQL refuses 8,000 bytes and more."""
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _BASE64 = "base64"
-_FIRST, _MORE, _LAST, _WHOLE = ">", "+", ".", "="
-_HEAD = re.compile(r"[0-9a-f]+([>+.=])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ def to_row(message: Message) -> Stored:
         PayloadTooLargeError: The body is over the port's limit.
         MalformedMessageError: A property holds what PostgreSQL cannot keep.
     """
-    properties, body = _parts(message)
+    properties, body = parts_of(message)
     return Stored(orjson.dumps(body).decode(), properties)
 
 
@@ -52,7 +47,7 @@ def from_row(body: str | None, headers: str | None) -> tuple[Message, datetime |
     try:
         properties = orjson.loads(headers or "")
         first = properties.get("published_at")
-        message = _message(properties, body or "")
+        message = message_of(properties, body or "")
         return message, None if first is None else datetime.fromisoformat(first)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise MalformedMessageError("the row is not a message of Penstock") from error
@@ -63,57 +58,13 @@ def unreadable(body: str | None) -> Message:
     return Message(type="", body=(body or "").encode())
 
 
-def to_notifications(message: Message, numbers: Iterator[int]) -> list[str]:
-    """Encode for a channel, in as many pieces as it takes.
-
-    Args:
-        message: To be sent.
-        numbers: Numbers the pieces: PostgreSQL drops one of two equal notifications in a transaction.
+def parts_of(message: Message) -> tuple[str, str]:
+    """Spell a message's properties as JSON, and its body as text.
 
     Raises:
         PayloadTooLargeError: The body is over the port's limit.
         MalformedMessageError: A property holds what PostgreSQL cannot keep.
     """
-    properties, body = _parts(message)
-    data = f"{properties}\n{body}".encode()
-    pieces = list(_cut(data, MAX_NOTIFICATION_BYTES))
-    marks = [_FIRST, *itertools.repeat(_MORE, len(pieces) - 2), _LAST] if len(pieces) > 1 else [_WHOLE]
-    return [f"{next(numbers):x}{mark}{piece}" for mark, piece in zip(marks, pieces, strict=True)]
-
-
-class Assembler:
-    """Puts the messages of one channel together again.
-
-    The pieces of a message are sent in one transaction, and PostgreSQL delivers a transaction's
-    notifications together. Where the connection broke among them, the next message begins anew.
-    """
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-
-    def add(self, notification: str) -> Message | None:
-        """Take the next notification; returns the message that it completes.
-
-        Raises:
-            MalformedMessageError: It was not made by :func:`to_notifications`.
-        """
-        head = _HEAD.match(notification)
-        mark = head[1] if head else _WHOLE
-        if mark in (_FIRST, _WHOLE):
-            self._pieces.clear()
-        self._pieces.append(notification[head.end() if head else 0 :])
-        if mark in (_FIRST, _MORE):
-            return None
-        whole = "".join(self._pieces)
-        self._pieces.clear()
-        properties, _, body = whole.partition("\n")
-        try:
-            return _message(orjson.loads(properties), body)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise MalformedMessageError("a notification on our channel is not a message") from error
-
-
-def _parts(message: Message) -> tuple[str, str]:
     if len(message.body) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(
             f"a message of {len(message.body)} bytes is over the limit of {MAX_BODY_BYTES}"
@@ -135,7 +86,7 @@ def _parts(message: Message) -> tuple[str, str]:
         encoded = orjson.dumps(properties)
     except (TypeError, orjson.JSONEncodeError) as error:
         raise MalformedMessageError("a property of the message is not text") from error
-    if _ESCAPED_NUL.search(encoded):
+    if b"u0000" in encoded and _ESCAPED_NUL.search(encoded):
         raise MalformedMessageError("a property of the message has a NUL character")
     return encoded.decode(), body
 
@@ -150,7 +101,8 @@ def _text(body: bytes) -> str | None:
         return None
 
 
-def _message(properties: Mapping[str, Any], body: str) -> Message:
+def message_of(properties: Mapping[str, Any], body: str) -> Message:
+    """Undo :func:`parts_of`; properties of another making raise what Python raises."""
     expires_at = properties.get("expires_at")
     return Message(
         type=properties["type"],
@@ -160,15 +112,3 @@ def _message(properties: Mapping[str, Any], body: str) -> Message:
         reply_to=properties.get("reply_to"),
         expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
     )
-
-
-def _cut(data: bytes, size: int) -> Iterator[str]:
-    start = 0
-    while True:
-        end = min(start + size, len(data))
-        while end < len(data) and data[end] & 0xC0 == 0x80:  # inside a UTF-8 character
-            end -= 1
-        yield data[start:end].decode()
-        if end == len(data):
-            return
-        start = end

@@ -31,6 +31,12 @@ async def open_connection(url: str, *, name: str, timeout_s: float) -> asyncpg.C
         server_settings={
             "application_name": name,
             "jit": "off",
+            # A queue's table is read by its key, in order, however full it is. A plan that was made while
+            # it was empty, and that is kept, must not read all of a table that has become large.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
             "tcp_keepalives_idle": "10",
             "tcp_keepalives_interval": "5",
             "tcp_keepalives_count": "3",

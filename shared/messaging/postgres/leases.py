@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from shared.errors import BrokerUnavailableError, LeaseLostError
 from shared.messaging.broker import Settlement
+from shared.messaging.postgres import statements
 from shared.messaging.postgres.batcher import Batcher
 from shared.messaging.postgres.connections import Connections
 from shared.messaging.postgres.delivery import PostgresDelivery
 
-_ACKNOWLEDGE = "SELECT penstock_broker.acknowledge($1, $2, $3)"
 _GIVE_BACK = "SELECT penstock_broker.give_back($1, $2, $3, $4)"
 _RENEW = "SELECT penstock_broker.renew($1, $2, $3, $4)"
 _BURY = "SELECT penstock_broker.bury($1, $2, $3, $4, $5)"
@@ -95,7 +96,15 @@ class Leases:
                     self._log.warning("lease_lost", queue=delivery.queue, attempt=delivery.attempt)
 
     async def _ack(self, batch: Sequence[PostgresDelivery]) -> Sequence[bool]:
-        return await self._change(_ACKNOWLEDGE, batch)
+        tables = tuple(sorted({delivery.table for delivery in batch}))
+        rows = await self._connections.fetch(
+            statements.acknowledge(tables),
+            [tables.index(delivery.table) for delivery in batch],
+            [delivery.msg_id for delivery in batch],
+            [delivery.read_ct for delivery in batch],
+            timeout_s=CALL_TIMEOUT_S,
+        )
+        return _hits(rows, batch)
 
     async def _give_back(self, batch: Sequence[_Return]) -> Sequence[bool]:
         less = [0 if each.counted else 1 for each in batch]
@@ -125,5 +134,9 @@ class Leases:
             *more,
             timeout_s=CALL_TIMEOUT_S,
         )
-        hits = {row[0] for row in rows}
-        return [position in hits for position in range(1, len(deliveries) + 1)]
+        return _hits(rows, deliveries)
+
+
+def _hits(rows: Sequence[asyncpg.Record], deliveries: Sequence[PostgresDelivery]) -> Sequence[bool]:
+    hits = {row[0] for row in rows}
+    return [position in hits for position in range(1, len(deliveries) + 1)]

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from shared.errors import PublishOutcomeUnknownError, UnroutableMessageError
 from shared.messaging.broker import Message
+from shared.messaging.postgres import statements
 from shared.messaging.postgres.batcher import Batcher
 from shared.messaging.postgres.codec import Stored, to_row
 from shared.messaging.postgres.connections import Connections
 from shared.messaging.postgres.names import table_name
 from shared.messaging.topology import Topology
-
-_PUBLISH = "SELECT penstock_broker.publish($1, $2, $3)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,10 @@ class Publisher:
 
     async def _flush(self, batch: Sequence[_Publication]) -> Sequence[None]:
         rows = [(table, item.row) for item in batch for table in item.tables]
+        tables = tuple(sorted({table for table, _ in rows}))
         await self._connections.fetch(
-            _PUBLISH,
-            [table for table, _ in rows],
+            statements.publish(tables),
+            [tables.index(table) for table, _ in rows],
             [row.message for _, row in rows],
             [row.headers for _, row in rows],
             timeout_s=self._timeout_s,

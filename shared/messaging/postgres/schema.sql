@@ -38,53 +38,6 @@ CREATE OR REPLACE FUNCTION penstock_broker.wake(queue_table text) RETURNS void L
     SELECT pg_notify('penstock.queue.' || queue_table, '');
 $$;
 
-CREATE OR REPLACE FUNCTION penstock_broker.publish(tables text[], messages jsonb[], headers jsonb[])
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    target text;
-BEGIN
-    FOR target IN SELECT DISTINCT unnest(tables) LOOP
-        PERFORM pgmq.send_batch(target, array_agg(m ORDER BY n), array_agg(h ORDER BY n))
-        FROM unnest(tables, messages, headers) WITH ORDINALITY AS sent (t, m, h, n)
-        WHERE t = target;
-        PERFORM penstock_broker.wake(target);
-    END LOOP;
-END;
-$$;
-
--- Lease up to `wanted` messages, none of a paused queue. Durable: whoever has begun a message must be
--- counted even if the server dies, or its next consumer would not know that it is a redelivery.
-CREATE OR REPLACE FUNCTION penstock_broker.take(queue_table text, queue_name text, lease_s int, wanted int)
-RETURNS TABLE (msg_id bigint, read_ct int, published_at timestamptz, body text, headers jsonb)
-LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM penstock_broker.paused AS p WHERE p.queue = queue_name) THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-        SELECT r.msg_id, r.read_ct, r.enqueued_at, r.message #>> '{}', r.headers
-        FROM pgmq.read(queue_table, lease_s, wanted) AS r;
-END;
-$$;
-
--- Returns the positions of those that were still held.
-CREATE OR REPLACE FUNCTION penstock_broker.acknowledge(tables text[], ids bigint[], read_cts int[])
-RETURNS SETOF bigint LANGUAGE plpgsql AS $$
-DECLARE
-    target text;
-BEGIN
-    PERFORM penstock_broker.relax();
-    FOR target IN SELECT DISTINCT unnest(tables) LOOP
-        RETURN QUERY EXECUTE format(
-            'DELETE FROM pgmq.%I AS q
-             USING unnest($1, $2, $3) WITH ORDINALITY AS held (t, id, ct, n)
-             WHERE held.t = $4 AND q.msg_id = held.id AND q.read_ct = held.ct
-             RETURNING held.n', 'q_' || target)
-        USING tables, ids, read_cts, target;
-    END LOOP;
-END;
-$$;
-
 -- Back to the queue at once; `uncounted` ones as if they had never been read.
 CREATE OR REPLACE FUNCTION penstock_broker.give_back(
     tables text[], ids bigint[], read_cts int[], uncounted int[]

@@ -10,13 +10,13 @@ import structlog
 
 from shared.errors import BrokerUnavailableError, MalformedMessageError, PenstockError
 from shared.messaging.broker import OnDelivery, Settlement
+from shared.messaging.postgres import statements
 from shared.messaging.postgres.codec import from_row, unreadable
 from shared.messaging.postgres.connections import Connections
 from shared.messaging.postgres.delivery import PostgresDelivery
 from shared.messaging.postgres.leases import Leases
 from shared.messaging.postgres.names import table_name
 
-_TAKE = "SELECT * FROM penstock_broker.take($1, $2, $3, $4)"
 POLL_S = 1.0
 """How long a message may go unnoticed whose notification got lost, or whose lease ran out."""
 TAKE_TIMEOUT_S = 3.0
@@ -40,6 +40,7 @@ class Reader:
         self._leases = leases
         self._queue = queue
         self._table = table_name(queue)
+        self._take = statements.take(self._table)
         self._prefetch = prefetch
         self._lease_s = math.ceil(lease_s)
         self._on_delivery = on_delivery
@@ -86,7 +87,7 @@ class Reader:
         self._maybe_more = False
         try:
             rows = await self._connections.fetch(
-                _TAKE, self._table, self._queue, self._lease_s, wanted, timeout_s=TAKE_TIMEOUT_S
+                self._take, float(self._lease_s), wanted, self._queue, timeout_s=TAKE_TIMEOUT_S
             )
         except BrokerUnavailableError as error:
             if not self._failing:  # once an outage

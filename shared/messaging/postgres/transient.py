@@ -8,13 +8,15 @@ import structlog
 from shared.errors import MalformedMessageError, PayloadTooLargeError
 from shared.messaging.broker import Message, OnMessage
 from shared.messaging.postgres.batcher import Batcher
-from shared.messaging.postgres.codec import Assembler, to_notifications
 from shared.messaging.postgres.connections import Connections
 from shared.messaging.postgres.listener import Listener
 from shared.messaging.postgres.names import BROADCAST_CHANNEL, is_inbox_channel, new_inbox_channel
+from shared.messaging.postgres.notifications import Assembler, pack, spell
 
-_NOTIFY = "SELECT pg_notify(channel, piece) FROM unnest($1::text[], $2::text[]) AS n (channel, piece)"
+_NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)"
 _MAX_BROADCAST_BYTES = 7000
+_TOGETHER_S = 0.002
+"""How long replies wait for others while there are many; the first after a pause goes at once."""
 
 
 class Sender:
@@ -24,12 +26,14 @@ class Sender:
         self._connections = connections
         self._timeout_s = timeout_s
         self._numbers = itertools.count()
-        self.batches: Batcher[tuple[str, Sequence[str]], None] = Batcher(self._flush, timeout_s=timeout_s)
+        self.batches: Batcher[tuple[str, str], None] = Batcher(
+            self._flush, timeout_s=timeout_s, interval_s=_TOGETHER_S
+        )
 
     async def reply(self, address: str, message: Message) -> None:
         """Send to an inbox; nothing happens where the address is not one of ours."""
         if is_inbox_channel(address):
-            await self.batches.submit((address, to_notifications(message, self._numbers)))
+            await self.batches.submit((address, spell(message)))
 
     async def broadcast(self, message: Message) -> None:
         """Send to everybody.
@@ -39,16 +43,19 @@ class Sender:
         """
         if len(message.body) > _MAX_BROADCAST_BYTES:
             raise PayloadTooLargeError(f"a broadcast has at most {_MAX_BROADCAST_BYTES} bytes")
-        await self.batches.submit((BROADCAST_CHANNEL, to_notifications(message, self._numbers)))
+        await self.batches.submit((BROADCAST_CHANNEL, spell(message)))
 
-    async def _flush(self, batch: Sequence[tuple[str, Sequence[str]]]) -> Sequence[None]:
-        pairs = [(channel, piece) for channel, pieces in batch for piece in pieces]
-        await self._connections.fetch(
-            _NOTIFY,
-            [channel for channel, _ in pairs],
-            [piece for _, piece in pairs],
-            timeout_s=self._timeout_s,
-        )
+    async def _flush(self, batch: Sequence[tuple[str, str]]) -> Sequence[None]:
+        texts: dict[str, list[str]] = {}
+        for channel, text in batch:
+            texts.setdefault(channel, []).append(text)
+        channels: list[str] = []
+        payloads: list[str] = []
+        for channel, waiting in texts.items():
+            packed = pack(waiting, self._numbers)
+            payloads += packed
+            channels += [channel] * len(packed)
+        await self._connections.fetch(_NOTIFY, channels, payloads, timeout_s=self._timeout_s)
         return [None] * len(batch)
 
 
@@ -73,11 +80,11 @@ def assembled(on_message: OnMessage) -> Callable[[str], None]:
 
     def on_notification(payload: str) -> None:
         try:
-            message = assembler.add(payload)
+            messages = assembler.add(payload)
         except MalformedMessageError as error:
             log.warning("notification_dropped", reason=error.message)
             return
-        if message is not None:
+        for message in messages:
             on_message(message)
 
     return on_notification

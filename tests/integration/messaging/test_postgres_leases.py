@@ -51,7 +51,7 @@ async def test_a_delivery_of_a_killed_process_comes_again_and_its_late_ack_is_re
     assert (again.attempt, again.redelivered) == (2, True)
     assert again.published_at == lost.published_at
     # The late acknowledgement, as if the victim had only been frozen.
-    assert await victim._leases._change("SELECT penstock_broker.acknowledge($1, $2, $3)", [lost]) == [False]
+    assert await victim._leases._ack([lost]) == [False]
     assert (await heir.stats(WORK)).in_flight == 1
     await again.settle(Settlement.ACK)
     with pytest.raises(LeaseLostError):

@@ -10,8 +10,14 @@ from shared.messaging.postgres.batcher import Batcher
 
 
 @asynccontextmanager
-async def running(flush, timeout_s=5.0):
-    batcher = Batcher(flush, timeout_s=timeout_s, in_doubt=PublishOutcomeUnknownError, max_batch=10)
+async def running(flush, timeout_s=5.0, interval_s=0.0):
+    batcher = Batcher(
+        flush,
+        timeout_s=timeout_s,
+        in_doubt=PublishOutcomeUnknownError,
+        max_batch=10,
+        interval_s=interval_s,
+    )
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(batcher.run())
         yield batcher
@@ -36,6 +42,23 @@ async def test_what_comes_while_a_batch_is_under_way_goes_out_together_in_order(
         assert await first == 0
         assert [await task for task in rest] == [number * 10 for number in range(1, 16)]
     assert batches == [[0], list(range(1, 11)), list(range(11, 16))]
+
+
+async def test_the_first_item_goes_at_once_and_what_comes_within_the_interval_together():
+    batches = []
+
+    async def flush(items):
+        batches.append(list(items))
+        return items
+
+    async with running(flush, interval_s=0.2) as batcher, asyncio.TaskGroup() as tasks:
+        assert await batcher.submit(1) == 1
+        tasks.create_task(batcher.submit(2))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        tasks.create_task(batcher.submit(3))
+        await batcher.drained()
+    assert batches == [[1], [2, 3]]
 
 
 async def test_time_up_before_the_send_is_certain_and_after_it_in_doubt():

@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import MalformedMessageError
 from shared.messaging.broker import Message
-from shared.messaging.postgres.codec import (
-    Assembler,
-    from_row,
-    to_notifications,
-    to_row,
-)
+from shared.messaging.postgres.codec import from_row, to_row
+from shared.messaging.postgres.notifications import Assembler, pack, spell
 
 # Fixed ones: a moment that a clock change skips or repeats is equal to nothing in another zone.
 OFFSETS = [UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=11))]
@@ -29,23 +26,39 @@ MESSAGES = st.builds(
 )
 
 
-@given(st.lists(MESSAGES, min_size=1, max_size=3))
-def test_messages_come_back_from_notifications_of_bounded_size(messages):
-    numbers, assembler = itertools.count(), Assembler()
-    pieces = [piece for message in messages for piece in to_notifications(message, numbers)]
-    assert all(len(piece.encode()) < 8000 for piece in pieces)
-    assert len(set(pieces)) == len(pieces)
-    assert [message for piece in pieces if (message := assembler.add(piece))] == messages
+def received(assembler, payloads):
+    return [message for payload in payloads for message in assembler.add(payload)]
+
+
+@given(st.lists(MESSAGES, min_size=1, max_size=8))
+def test_messages_come_back_in_order_from_notifications_of_bounded_size(messages):
+    payloads = pack([spell(message) for message in messages], itertools.count())
+    assert all(len(payload.encode()) < 8000 for payload in payloads)
+    assert len(set(payloads)) == len(payloads)
+    assert received(Assembler(), payloads) == messages
+
+
+def test_small_messages_share_a_notification():
+    messages = [Message(type="t", body=b"%d" % number) for number in range(300)]
+    payloads = pack([spell(message) for message in messages], itertools.count())
+    assert len(payloads) == 1
+    assert received(Assembler(), payloads) == messages
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "x", "1?text", "1*zz,text", "1*4", "1*00", "1*-5,text", "1*2,{}", "1.half\nof it"]
+)
+def test_a_notification_of_another_making_is_refused(payload):
+    with pytest.raises(MalformedMessageError):
+        Assembler().add(payload)
 
 
 @pytest.mark.parametrize("body", [b"whole", b"b" * 20_000])
 def test_a_message_cut_off_by_an_outage_does_not_spoil_the_next(body):
     numbers, assembler = itertools.count(), Assembler()
-    for piece in to_notifications(Message(type="t", body=b"a" * 30_000), numbers)[:2]:
-        assert assembler.add(piece) is None
+    assert received(assembler, pack([spell(Message(type="t", body=b"a" * 30_000))], numbers)[:2]) == []
     following = Message(type="t", body=body)
-    pieces = to_notifications(following, numbers)
-    assert [message for piece in pieces if (message := assembler.add(piece))] == [following]
+    assert received(assembler, pack([spell(following)], numbers)) == [following]
 
 
 @given(MESSAGES)
