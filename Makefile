@@ -8,7 +8,7 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench lock clean
+.PHONY: help up down status test check format unit bench chaos lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: $(VENV)/.dev ## Format the code and apply safe lint fixes
 
 bench: $(VENV)/.dev ## Measure; the figures and their method are in docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill everything at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
+	$(BIN)/python -m pytest tests/faults/test_campaign.py $(ARGS)
 
 LOCK = uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11

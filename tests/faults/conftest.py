@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.brokers import Brokers
 from tests.support.rabbitmq import RabbitNode
 
 
@@ -13,3 +14,10 @@ def own_rabbitmq_node(rabbitmq_installed, tmp_path_factory: pytest.TempPathFacto
     node.start()
     yield node
     node.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def brokers(request: pytest.FixtureRequest) -> Brokers:
+    if request.param == "embedded":
+        return Brokers("embedded", None)
+    return Brokers("rabbitmq", request.getfixturevalue("own_rabbitmq_node"))

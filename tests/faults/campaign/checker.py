@@ -22,6 +22,8 @@ from tests.faults.campaign.work import ENDS, Kind, text_of
 FINAL = frozenset({"completed", "failed", "cancelled", "expired", "incomplete"})
 CALLS_NEED = frozenset({"ingress", "rabbitmq", "postgres", "postgres backend"})
 """Whose death may fail a synchronous call; that of all others only delays it."""
+STREAMS_NEED = CALLS_NEED | {"provider_worker"}
+"""Whose death may fail a stream: what its caller has read already cannot be generated once more."""
 SUBMISSIONS_NEED = frozenset({"ingress", "postgres", "postgres backend"})
 SETTLING_S = 5.0
 """How long after a recovery its clients may still be reconnecting."""
@@ -129,10 +131,12 @@ def nothing_completes_without_a_call(_: History, evidence: Evidence) -> Iterator
 
 def calls_end_in_time_and_honestly(history: History, _: Evidence) -> Iterator[str]:
     for call in history.of(Called):
-        needs = {"answered": None, "error": CALLS_NEED, "broken": frozenset({"ingress"})}.get(call.outcome)
+        needs = STREAMS_NEED if call.streamed else CALLS_NEED
         if call.outcome in ("late", "wrong"):
             yield f"a call is {call.outcome}: {call}"
-        elif needs is not None and not _outage(history, needs, call.began, call.at):
+        elif call.outcome == "broken":
+            needs = frozenset({"ingress"})
+        if call.outcome in ("broken", "error") and not _outage(history, needs, call.began, call.at):
             yield f"a call failed though nothing that it needs was away: {call}"
 
 

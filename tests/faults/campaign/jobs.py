@@ -61,14 +61,15 @@ class JobClients:
             if self.rng.random() < 0.25:
                 group.create_task(self._follow(job_id))
 
-    async def submit(self, kind: Kind, key: str) -> str | None:
+    async def submit(
+        self, kind: Kind, key: str, *, lane: str | None = None, delay_ms: int | None = None
+    ) -> str | None:
         """Send one job, once: without an answer it may exist or not. Returns its id if there was a 202."""
+        body = submission(kind, key, self.rng, lane=lane, delay_ms=delay_ms)
         began = self.history.now()
         self.history.record(Submitted(key=key, kind=kind))
         try:
-            async with self.session.post(
-                "/v1/jobs", json=submission(kind, key, self.rng), timeout=ANSWER_LIMIT
-            ) as answer:
+            async with self.session.post("/v1/jobs", json=body, timeout=ANSWER_LIMIT) as answer:
                 content = await answer.json()
         except BROKEN as error:
             self.history.record(NotAccepted(key=key, began=began, status=0, reason=repr(error)))
@@ -82,12 +83,13 @@ class JobClients:
 
     async def _watch(self, job_id: str) -> None:
         """Wait for the end, and look once more later: an end must stay what it is."""
-        while await self._look(job_id, wait_s=LONG_POLL_S) not in FINAL:
+        while await self.look(job_id, wait_s=LONG_POLL_S) not in FINAL:
             pass
         await asyncio.sleep(self.rng.uniform(0, 10))
-        await self._look(job_id, wait_s=0)
+        await self.look(job_id, wait_s=0)
 
-    async def _look(self, job_id: str, *, wait_s: int) -> str | None:
+    async def look(self, job_id: str, *, wait_s: int) -> str | None:
+        """Record what a job is, after its end where that comes in time; None without an answer."""
         try:
             async with self.session.get(
                 f"/v1/jobs/{job_id}", params={"wait": wait_s}, timeout=ANSWER_LIMIT

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,19 +23,39 @@ from tests.support.store import until
 
 QUIET_S = 2.0
 """The load goes on for so long after the last victim is back."""
-DRAIN_LIMIT_S = 120.0
+DRAIN_LIMIT_S = 150.0
 READY_LIMIT_S = 30.0
 
 
+@dataclass(kw_only=True)
+class Load:
+    """Clients of one fleet, and what they see."""
+
+    fleet: Fleet
+    history: History
+    jobs: JobClients
+    callers: Callers
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Submit and call while the block runs; then wait, within a bound, until all of it has its end."""
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(self.jobs.run()), group.create_task(self.callers.run())]
+            yield
+            self.jobs.stop.set()
+            self.callers.stop.set()
+            await asyncio.wait(working, timeout=DRAIN_LIMIT_S)
+            for task in working:
+                task.cancel()  # the checker says what is missing
+
+
 @dataclass(frozen=True)
-class Campaign:
+class Verdict:
     """What happened and what is to be said of it."""
 
-    seed: int
     history: History
     evidence: Evidence
     breaches: list[str]
-    drained_in_s: float
 
     def summary(self) -> str:
         """Tell it in a few lines."""
@@ -45,18 +66,52 @@ class Campaign:
         for recovered in history.of(Recovered):
             times[recovered.victim].append(recovered.after_s)
         back = ", ".join(f"{victim} {max(seconds)}" for victim, seconds in sorted(times.items()))
-        starts = sum(self.evidence.calls.values())
         return (
-            f"seed {self.seed}: {len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
-            f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)}; {starts} calls for jobs; "
-            f"calls {dict(calls)}; drained in {self.drained_in_s:.1f} s; longest recovery: {back}; "
+            f"{len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
+            f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)} "
+            f"by {sum(self.evidence.calls.values())} provider calls; calls {dict(calls)}; "
+            f"at rest after {history.now():.0f} s; longest recoveries in s: {back}; "
             f"{len(self.breaches)} breaches"
         )
 
 
+@asynccontextmanager
+async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Load]:
+    """Connect clients to a fleet, with a history in ``folder``."""
+    history = History(folder / "history.jsonl")
+    try:
+        async with aiohttp.ClientSession(
+            fleet.url,
+            headers={"Authorization": f"Bearer {fleet.api_key}"},
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as session:
+            yield Load(
+                fleet=fleet,
+                history=history,
+                jobs=JobClients(session=session, history=history, rng=chance(seed)),
+                callers=Callers(session=session, history=history, rng=chance(seed + 0.5)),
+            )
+    finally:
+        history.close()
+
+
+async def verdict_on(load: Load, *, folder: Path) -> Verdict:
+    """Wait until the fleet is ready and at rest, then check; the evidence stays in ``folder``."""
+    fleet = load.fleet
+    await until(lambda: _is_ready(fleet), limit_s=READY_LIMIT_S)
+    url = postgres_url(fleet)
+    with suppress(TimeoutError):  # the checker names what is still open
+        await until(lambda: _nothing_is_open(url), limit_s=DRAIN_LIMIT_S)
+    status = await asyncio.to_thread(fleet.status)
+    evidence = await gather_evidence(url, status["simulator_url"])
+    (folder / "evidence.json").write_text(evidence.model_dump_json(indent=1))
+    return Verdict(load.history, evidence, check(load.history, evidence))
+
+
 async def run_campaign(
-    fleet: Fleet, victims: list[Victim], *, seed: int, kills: int, folder: Path
-) -> Campaign:
+    fleet: Fleet, victims: Sequence[Victim], *, seed: int, kills: int, folder: Path
+) -> Verdict:
     """Load the fleet, kill as told, wait until it is at rest, and check.
 
     Args:
@@ -66,56 +121,24 @@ async def run_campaign(
         kills: How many.
         folder: Gets ``history.jsonl`` and ``evidence.json``.
     """
-    rng = chance(seed)
-    history = History(folder / "history.jsonl")
-    async with AsyncExitStack() as stack:
-        stack.callback(history.close)
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                fleet.url,
-                headers={"Authorization": f"Bearer {fleet.api_key}"},
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=None),
-            )
-        )
-        jobs = JobClients(session=session, history=history, rng=chance(rng.random()))
-        callers = Callers(session=session, history=history, rng=chance(rng.random()))
-        killer = Killer(victims=victims, history=history, rng=rng, kills=kills)
-        drained_in_s = await _storm(fleet, killer, jobs, callers)
-    status = await asyncio.to_thread(fleet.status)
-    evidence = await gather_evidence(postgres_url(fleet), status["simulator_url"])
-    (folder / "evidence.json").write_text(evidence.model_dump_json(indent=1))
-    return Campaign(seed, history, evidence, check(history, evidence), drained_in_s)
-
-
-async def _storm(fleet: Fleet, killer: Killer, jobs: JobClients, callers: Callers) -> float:
-    """Run load and killer; returns the seconds from the last job to the end of all."""
-    async with asyncio.TaskGroup() as group:
-        working = [group.create_task(jobs.run()), group.create_task(callers.run())]
-        await killer.run()
-        await asyncio.sleep(QUIET_S)
-        jobs.stop.set()
-        callers.stop.set()
-        ended_at = jobs.history.now()
-        await asyncio.wait(working, timeout=DRAIN_LIMIT_S)
-        for task in working:
-            task.cancel()  # the checker says what is missing
-    await until(lambda: _is_ready(fleet), limit_s=READY_LIMIT_S)
-    await _until_nothing_is_open(fleet)
-    return jobs.history.now() - ended_at
+    async with load_on(fleet, seed=seed, folder=folder) as load:
+        killer = Killer(victims=victims, history=load.history, rng=chance(seed), kills=kills)
+        async with load.running():
+            await killer.run()
+            await asyncio.sleep(QUIET_S)
+        return await verdict_on(load, folder=folder)
 
 
 async def _is_ready(fleet: Fleet) -> bool:
     return bool((await asyncio.to_thread(fleet.status))["ready"])
 
 
-async def _until_nothing_is_open(fleet: Fleet) -> None:
-    """Wait also for jobs whose clients never heard of them; the checker names those that stay open."""
-    url = postgres_url(fleet)
-    with suppress(TimeoutError):
-        await until(lambda: asyncio.to_thread(_nothing_is_open, url), limit_s=DRAIN_LIMIT_S)
+def open_jobs(postgres_url: str) -> int:
+    """Count the jobs that have not ended."""
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute(OPEN).fetchone()
+    return 0 if row is None else int(row[0])
 
 
-def _nothing_is_open(url: str) -> bool:
-    with psycopg.connect(url) as connection:
-        return connection.execute(OPEN).fetchone() == (0,)
+async def _nothing_is_open(postgres_url: str) -> bool:
+    return await asyncio.to_thread(open_jobs, postgres_url) == 0

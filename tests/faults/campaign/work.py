@@ -58,9 +58,13 @@ def text_of(key: str) -> str:
     return " ".join(f"{key}:{number}" for number in range(30))
 
 
-def submission(kind: Kind, key: str, rng: Chance) -> dict[str, Any]:
-    """Write the body of ``POST /v1/jobs``."""
-    simulator: dict[str, Any] = {"key": key, "delay_ms": rng.choice((0, 20, 200, 1500))}
+def submission(
+    kind: Kind, key: str, rng: Chance, *, lane: str | None = None, delay_ms: int | None = None
+) -> dict[str, Any]:
+    """Write the body of ``POST /v1/jobs``; lane and delay are random unless they are given."""
+    if delay_ms is None:
+        delay_ms = rng.choice((0, 20, 200, 1500))
+    simulator: dict[str, Any] = {"key": key, "delay_ms": delay_ms}
     chat: dict[str, Any] = {
         "model": "simulator/echo",
         "messages": [{"role": "user", "content": text_of(key)}],
@@ -68,7 +72,7 @@ def submission(kind: Kind, key: str, rng: Chance) -> dict[str, Any]:
     }
     job: dict[str, Any] = {
         "operation": "chat",
-        "lane": rng.choice(LANES),
+        "lane": lane or rng.choice(LANES),
         "max_attempts": ATTEMPTS,
         "metadata": {"key": key},
         "input": chat,
