@@ -131,12 +131,18 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(base: Path, environment: Mapping[str, str] = {}) -> Iterator[Fleet]:
-    """Start a fleet in a folder below ``base`` and stop it at the end, whatever happened."""
+def running_fleet(base: Path, environment: Mapping[str, str] = {}, *arguments: str) -> Iterator[Fleet]:
+    """Start a fleet in a folder below ``base`` and stop it at the end, whatever happened.
+
+    Args:
+        base: Gets the fleet's data folder and its output.
+        environment: Its settings.
+        arguments: Of ``penstock up``.
+    """
     base.mkdir(parents=True, exist_ok=True)
     fleet = Fleet(base / "data", free_port(), clean_environment(environment))
     try:
-        fleet.start()
+        fleet.start(*arguments)
         yield fleet
     finally:
         if fleet.process is not None and fleet.process.poll() is None:

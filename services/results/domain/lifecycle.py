@@ -2,6 +2,9 @@
 
 A message that no longer applies changes nothing. The first end counts, with one refinement: the failure
 of a start that a later one has superseded does not end the job, the later start decides.
+
+Deltas are recorded in their order only. One that was overtaken, because the process that had it died, is not
+recorded, nor are those behind it: the end then brings the whole answer as one more delta.
 """
 
 from datetime import datetime
@@ -10,6 +13,7 @@ from functools import singledispatch
 import orjson
 
 from services.results.domain.records import AMBIGUOUS, DEFERRED, STARTED, Attempt, JobRecord
+from services.results.domain.whole import chunk_of
 from shared.contracts.jobs import (
     Failure,
     JobDeferred,
@@ -20,6 +24,7 @@ from shared.contracts.jobs import (
 )
 from shared.storage.transitions import JobEnd, failure_document, storable
 
+_IN_PROGRESS = orjson.dumps({"status": JobStatus.IN_PROGRESS}).decode()
 JobMessage = JobStarted | JobDelta | JobDeferred | JobFinished
 
 SILENT_START = Failure(
@@ -66,7 +71,7 @@ def _started(message: JobStarted, job: JobRecord, now: datetime) -> bool:
         job.current_start, job.delta_sequence = message.start_id, None
     if job.status is JobStatus.QUEUED:
         job.status = JobStatus.IN_PROGRESS
-        job.append("job.in_progress", orjson.dumps({"status": job.status}).decode())
+        job.append("job.in_progress", _IN_PROGRESS)
     elif earlier:
         job.append("job.retrying", _retrying(job.attempt, message.started_at, SILENT_START))
     return True
@@ -78,11 +83,10 @@ def _delta(message: JobDelta, job: JobRecord, _now: datetime) -> bool:
         if message.start_id in job.attempts:
             return False
         job.current_start, job.delta_sequence = message.start_id, None
-    if job.delta_sequence is not None and message.sequence <= job.delta_sequence:
+    if message.sequence != job.deltas:
         return False
     job.delta_sequence = message.sequence
-    chunks = b",".join(line for line in message.body.split(b"\n") if line)
-    job.append("job.delta", text_of(b'{"chunks":[%s]}' % chunks))
+    _append_chunks(job, message.body)
     return True
 
 
@@ -110,6 +114,9 @@ def _deferred(message: JobDeferred, job: JobRecord, now: datetime) -> bool:
 def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
     if message.status is not JobStatus.COMPLETED and job.superseded(message.start_id, message.attempt):
         return _close(job, message, message.status, message.finished_at)
+    if _chunks_are_missing(job, message):
+        job.append("job.in_progress", _IN_PROGRESS)
+        _append_chunks(job, chunk_of(message.body))
     job.end = JobEnd(
         job_id=message.job_id,
         status=message.status,
@@ -124,6 +131,17 @@ def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
         started_at=message.started_at,
     )
     return True
+
+
+def _chunks_are_missing(job: JobRecord, message: JobFinished) -> bool:
+    """Whether the events hold less than the answer: a delta was overtaken, or another start's are there."""
+    complete = message.start_id == job.current_start and message.deltas == job.deltas
+    return message.deltas > 0 and bool(message.body) and not complete
+
+
+def _append_chunks(job: JobRecord, lines: bytes) -> None:
+    chunks = b",".join(line for line in lines.split(b"\n") if line)
+    job.append("job.delta", text_of(b'{"chunks":[%s]}' % chunks))
 
 
 def _close(job: JobRecord, message: JobDeferred | JobFinished, outcome: str, at: datetime) -> bool:

@@ -80,6 +80,11 @@ class JobRecord:
     end: JobEnd | None = None
     """How it ended; nothing counts after that."""
 
+    @property
+    def deltas(self) -> int:
+        """How many deltas of the current start are recorded, from the first without a gap."""
+        return 0 if self.delta_sequence is None else self.delta_sequence + 1
+
     def append(self, event_type: str, data: str) -> None:
         """Add an event with the next number."""
         self.last_event += 1

@@ -8,22 +8,11 @@ import pytest
 
 from services.results.domain.lifecycle import JobMessage, apply, text_of
 from services.results.domain.records import JobRecord
-from shared.contracts.ids import new_id
 from shared.contracts.jobs import JobStatus, Usage
 from tests.support.store import Job
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 A, B = UUID(int=1), UUID(int=2)
-
-
-@pytest.fixture
-def job() -> Job:
-    return Job(new_id(), new_id())
-
-
-@pytest.fixture
-def record(job: Job) -> JobRecord:
-    return JobRecord(job_id=job.id, tenant_id=job.tenant, status=JobStatus.QUEUED, attempt=1, last_event=1)
 
 
 def feed(record: JobRecord, *messages: JobMessage) -> list[bool]:

@@ -1,0 +1,144 @@
+"""One campaign from its first job to the checker's word."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import psycopg
+
+from tests.faults.campaign.calls import Callers
+from tests.faults.campaign.chance import chance
+from tests.faults.campaign.checker import check
+from tests.faults.campaign.evidence import OPEN, Evidence, gather_evidence
+from tests.faults.campaign.history import Accepted, Called, History, Killed, NotAccepted, Recovered
+from tests.faults.campaign.jobs import JobClients
+from tests.faults.campaign.killer import Killer
+from tests.faults.campaign.victims import Victim, postgres_url
+from tests.support.fleet import Fleet
+from tests.support.store import until
+
+QUIET_S = 2.0
+"""The load goes on for so long after the last victim is back."""
+DRAIN_LIMIT_S = 150.0
+READY_LIMIT_S = 30.0
+
+
+@dataclass(kw_only=True)
+class Load:
+    """Clients of one fleet, and what they see."""
+
+    fleet: Fleet
+    history: History
+    jobs: JobClients
+    callers: Callers
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Submit and call while the block runs; then wait, within a bound, until all of it has its end."""
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(self.jobs.run()), group.create_task(self.callers.run())]
+            yield
+            self.jobs.stop.set()
+            self.callers.stop.set()
+            await asyncio.wait(working, timeout=DRAIN_LIMIT_S)
+            for task in working:
+                task.cancel()  # the checker says what is missing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happened and what is to be said of it."""
+
+    history: History
+    evidence: Evidence
+    breaches: list[str]
+
+    def summary(self) -> str:
+        """Tell it in a few lines."""
+        history = self.history
+        calls = Counter(call.outcome for call in history.of(Called))
+        ends = Counter(job.status for job in self.evidence.jobs if job.key is not None)
+        times = defaultdict(list)
+        for recovered in history.of(Recovered):
+            times[recovered.victim].append(recovered.after_s)
+        back = ", ".join(f"{victim} {max(seconds)}" for victim, seconds in sorted(times.items()))
+        return (
+            f"{len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
+            f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)} "
+            f"by {sum(self.evidence.calls.values())} provider calls; calls {dict(calls)}; "
+            f"at rest after {history.now():.0f} s; longest recoveries in s: {back}; "
+            f"{len(self.breaches)} breaches"
+        )
+
+
+@asynccontextmanager
+async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Load]:
+    """Connect clients to a fleet, with a history in ``folder``."""
+    history = History(folder / "history.jsonl")
+    try:
+        async with aiohttp.ClientSession(
+            fleet.url,
+            headers={"Authorization": f"Bearer {fleet.api_key}"},
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as session:
+            yield Load(
+                fleet=fleet,
+                history=history,
+                jobs=JobClients(session=session, history=history, rng=chance(seed)),
+                callers=Callers(session=session, history=history, rng=chance(seed + 0.5)),
+            )
+    finally:
+        history.close()
+
+
+async def verdict_on(load: Load, *, folder: Path) -> Verdict:
+    """Wait until the fleet is ready and at rest, then check; the evidence stays in ``folder``."""
+    fleet = load.fleet
+    await until(lambda: _is_ready(fleet), limit_s=READY_LIMIT_S)
+    url = postgres_url(fleet)
+    with suppress(TimeoutError):  # the checker names what is still open
+        await until(lambda: _nothing_is_open(url), limit_s=DRAIN_LIMIT_S)
+    status = await asyncio.to_thread(fleet.status)
+    evidence = await gather_evidence(url, status["simulator_url"])
+    (folder / "evidence.json").write_text(evidence.model_dump_json(indent=1))
+    return Verdict(load.history, evidence, check(load.history, evidence))
+
+
+async def run_campaign(
+    fleet: Fleet, victims: Sequence[Victim], *, seed: int, kills: int, folder: Path
+) -> Verdict:
+    """Load the fleet, kill as told, wait until it is at rest, and check.
+
+    Args:
+        fleet: Ready.
+        victims: Who may be killed.
+        seed: Of everything that is random: kinds of jobs, victims, moments.
+        kills: How many.
+        folder: Gets ``history.jsonl`` and ``evidence.json``.
+    """
+    async with load_on(fleet, seed=seed, folder=folder) as load:
+        killer = Killer(victims=victims, history=load.history, rng=chance(seed), kills=kills)
+        async with load.running():
+            await killer.run()
+            await asyncio.sleep(QUIET_S)
+        return await verdict_on(load, folder=folder)
+
+
+async def _is_ready(fleet: Fleet) -> bool:
+    return bool((await asyncio.to_thread(fleet.status))["ready"])
+
+
+def open_jobs(postgres_url: str) -> int:
+    """Count the jobs that have not ended."""
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute(OPEN).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def _nothing_is_open(postgres_url: str) -> bool:
+    return await asyncio.to_thread(open_jobs, postgres_url) == 0

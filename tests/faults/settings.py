@@ -1,0 +1,17 @@
+"""How long and how random a campaign is, by explicit variables."""
+
+import secrets
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CampaignSettings(BaseSettings):
+    """Environment, e.g. ``PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7 make chaos``."""
+
+    model_config = SettingsConfigDict(env_prefix="PENSTOCK_TEST_", frozen=True)
+
+    kills: int = Field(default=12, ge=1)
+    """On each broker."""
+    seed: int = Field(default_factory=lambda: secrets.randbelow(1_000_000))
+    """Decides what is random; a new one every time unless it is given. Timing differs all the same."""

@@ -1,0 +1,30 @@
+"""``kill -9`` of everything at random moments under load: nothing that was accepted is lost or done twice."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.faults.brokers import Brokers
+from tests.faults.campaign.chance import chance
+from tests.faults.campaign.run import run_campaign
+from tests.faults.campaign.victims import everybody
+from tests.faults.settings import CampaignSettings
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.mark.timeout(900)
+def test_what_was_accepted_ends_exactly_once_whoever_is_killed(
+    brokers: Brokers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = CampaignSettings()
+    with brokers.fleet(tmp_path / "fleet") as fleet:
+        victims = everybody(fleet, chance(settings.seed), brokers.node)
+        verdict = asyncio.run(
+            run_campaign(fleet, victims, seed=settings.seed, kills=settings.kills, folder=tmp_path)
+        )
+        with capsys.disabled():
+            print(f"\n{brokers.name}, PENSTOCK_TEST_SEED={settings.seed}: {verdict.summary()}")
+        assert not verdict.breaches, f"{tmp_path}:\n" + "\n".join(verdict.breaches)
+        assert fleet.stop() == 0
