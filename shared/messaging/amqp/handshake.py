@@ -70,14 +70,14 @@ async def _shake_hands(connection: Connection, address: Address, name: str, hear
     if agreed["frame_max"] < _SMALLEST_FRAME:
         raise MalformedFrameError(f"the broker wants frames of at most {agreed['frame_max']} bytes")
     connection.send(methods.CONNECTION_TUNE_OK, **agreed)
-    opening = connection.calls.expect(methods.CONNECTION_OPEN_OK)
-    connection.send(methods.CONNECTION_OPEN, vhost=address.vhost)
-    await opening
     connection.tuned(
         most_channels=agreed["channel_max"],
         largest_frame=agreed["frame_max"],
         heartbeat_s=agreed["heartbeat"],
     )
+    opening = connection.calls.expect(methods.CONNECTION_OPEN_OK)
+    connection.send(methods.CONNECTION_OPEN, vhost=address.vhost)
+    await opening
 
 
 def _about_us(name: str) -> dict[str, FieldValue]:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import replace
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 from shared.messaging.amqp.channel import Channel
 from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import DeadLetter
 from shared.messaging.rabbitmq.channel import passing_channel
-from shared.messaging.rabbitmq.declarations import dead_queue
+from shared.messaging.rabbitmq.declarations import count_queue, dead_queue
 from shared.messaging.rabbitmq.delivery import now_ms
+from shared.messaging.rabbitmq.giving_back import give_back
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
 from shared.messaging.rabbitmq.wire import (
@@ -44,37 +46,54 @@ class DeadLetters:
     async def list(self, queue: str, *, limit: int) -> Sequence[DeadLetter]:
         """List the oldest, without removing them."""
         letters: list[DeadLetter] = []
-        async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
-            async for raw in _held(channel, dead_queue(queue)):
+        async with self._looking(queue) as look:
+            async for raw in _held(look.channel, look.queue):
                 letters.append(_read(raw, queue))
                 if len(letters) >= limit:
                     break
-            await _give_back(channel)
         return letters
 
     async def replay(self, queue: str, ids: Collection[str]) -> int:
         """Put some back on their queue with ``attempt`` at 1 and no expiry: somebody wants them done."""
-        replayed = 0
-        async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
-            async for raw in _chosen(channel, dead_queue(queue), ids):
+        async with self._looking(queue) as look:
+            async for raw in _chosen(look.channel, look.queue, ids):
                 letter, now = _read(raw, queue), now_ms()
                 first = Standing(published_at_ms=read_standing(raw, now_ms=now).published_at_ms)
                 properties = queued_properties(replace(letter.message, expires_at=None), first, now_ms=now)
                 await self._publisher.publish(DEFAULT_EXCHANGE, queue, letter.message.body, properties)
-                channel.ack(raw.delivery_tag)
-                replayed += 1
-            await _give_back(channel)
-        return replayed
+                look.remove(raw)
+        return look.removed
 
     async def discard(self, queue: str, ids: Collection[str]) -> int:
         """Delete some for good."""
-        discarded = 0
+        async with self._looking(queue) as look:
+            async for raw in _chosen(look.channel, look.queue, ids):
+                look.remove(raw)
+        return look.removed
+
+    @asynccontextmanager
+    async def _looking(self, queue: str) -> AsyncIterator["_Look"]:
+        """Let the body take dead letters; give back what it does not remove."""
+        name = dead_queue(queue)
         async with self._turn, passing_channel(self._link, TIMEOUT_S) as channel:
-            async for raw in _chosen(channel, dead_queue(queue), ids):
-                channel.ack(raw.delivery_tag)
-                discarded += 1
-            await _give_back(channel)
-        return discarded
+            waited = (await count_queue(channel, name)).messages
+            look = _Look(channel, name)
+            yield look
+            await give_back(channel, name, waited=waited - look.removed)
+
+
+@dataclass(slots=True)
+class _Look:
+    """The dead letters of one queue, on a channel that holds those that were read."""
+
+    channel: Channel
+    queue: str
+    removed: int = 0
+
+    def remove(self, raw: Incoming) -> None:
+        """Take one away for good."""
+        self.channel.ack(raw.delivery_tag)
+        self.removed += 1
 
 
 async def _held(channel: Channel, queue: str) -> AsyncIterator[Incoming]:
@@ -96,12 +115,6 @@ async def _chosen(channel: Channel, queue: str, ids: Collection[str]) -> AsyncIt
             yield raw
             if not missing:
                 return
-
-
-async def _give_back(channel: Channel) -> None:
-    """Put back everything that this channel holds, before anybody else looks."""
-    channel.requeue_all()
-    await channel.prefetch(1)  # its answer comes after the nack was handled
 
 
 def _read(raw: Incoming, queue: str) -> DeadLetter:

@@ -6,6 +6,7 @@ from shared.messaging.broker import QueueStats
 from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.declarations import count_queue, dead_queue
 from shared.messaging.rabbitmq.delivery import now_ms
+from shared.messaging.rabbitmq.giving_back import give_back
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.pauses import Pauses
 from shared.messaging.rabbitmq.wire import read_standing
@@ -40,7 +41,7 @@ async def look(link: Link, pauses: Pauses, queue: str, *, with_age: bool) -> Que
             if first is not None:
                 now = now_ms()
                 oldest_age_s = max(0, now - read_standing(first, now_ms=now).published_at_ms) / 1000
-                channel.requeue(first.delivery_tag)
+                await give_back(channel, queue, waited=counted.messages)
     return QueueStats(
         ready=counted.messages,
         in_flight=None,

@@ -1,17 +1,21 @@
 """The node that the fault tests kill behaves as they need."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import aiormq
 import psutil
 import pytest
-from aiormq.abc import AbstractChannel, DeliveredMessage
 
+from shared.messaging.amqp import methods
+from shared.messaging.amqp.address import address_of
+from shared.messaging.amqp.channel import Channel
+from shared.messaging.amqp.errors import ChannelClosedError
+from shared.messaging.amqp.handshake import connect
+from shared.messaging.amqp.properties import Properties
 from tests.support.rabbitmq import RabbitNode
 
 pytestmark = pytest.mark.rabbitmq
-
-PERSISTENT = aiormq.spec.Basic.Properties(delivery_mode=2)
 
 
 @pytest.fixture
@@ -22,51 +26,63 @@ def node(rabbitmq_installed, tmp_path):
     node.close()
 
 
-async def declare(channel: AbstractChannel, *, passive: bool = False) -> None:
-    arguments = {"x-queue-type": "quorum"}
-    await channel.queue_declare("kept", durable=True, passive=passive, arguments=arguments)
+@asynccontextmanager
+async def channel_of(url: str) -> AsyncIterator[Channel]:
+    connection = await connect(address_of(url), name="test", heartbeat_s=10)
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
 
 
-async def first_message(channel: AbstractChannel) -> bytes:
+async def declare(channel: Channel, *, passive: bool = False) -> int:
+    """Declare the queue; returns how many messages it has."""
+    declared = await channel.call(
+        methods.QUEUE_DECLARE,
+        methods.QUEUE_DECLARE_OK,
+        queue="kept",
+        durable=True,
+        passive=passive,
+        arguments={"x-queue-type": "quorum"},
+    )
+    return declared["messages"]
+
+
+async def first_message(channel: Channel) -> bytes:
     arrived = asyncio.get_running_loop().create_future()
-
-    async def take(message: DeliveredMessage) -> None:
-        arrived.set_result(message.body)
-
     async with asyncio.timeout(30):
-        await channel.basic_consume("kept", take)
+        await channel.consume("kept", lambda message: arrived.set_result(message.body))
         return await arrived
 
 
 async def test_a_confirmed_message_survives_kill_9_and_not_a_wipe(node):
-    async with await aiormq.connect(node.url) as connection:
-        await declare(await connection.channel())
+    async with channel_of(node.url) as channel:
+        await declare(channel)
     node.restart()  # a queue that is killed in its first seconds stays leaderless, see RabbitNode.kill
-    async with await aiormq.connect(node.url) as connection:
-        channel = await connection.channel()
-        await channel.basic_publish(b"hello", routing_key="kept", properties=PERSISTENT)
+    async with channel_of(node.url) as channel:
+        await channel.confirm_publishes(30)
+        await channel.publish("", "kept", Properties(persistent=True), b"hello")
         node.kill()
     assert not node.running()
 
     node.start()
-    async with await aiormq.connect(node.url) as connection:
-        assert await first_message(await connection.channel()) == b"hello"
+    async with channel_of(node.url) as channel:
+        assert await first_message(channel) == b"hello"
 
     node.stop()
     node.wipe()
     node.start()
-    async with await aiormq.connect(node.url) as connection:
-        channel = await connection.channel()
-        with pytest.raises(aiormq.exceptions.ChannelNotFoundEntity):
+    async with channel_of(node.url) as channel:
+        with pytest.raises(ChannelClosedError, match="404"):
             await declare(channel, passive=True)
 
 
 async def test_two_virtual_hosts_share_no_queue(node):
     for name in ("one", "two"):
-        async with await aiormq.connect(node.add_vhost(name)) as connection:
-            found = await (await connection.channel()).queue_declare("kept", durable=True)
-            assert found.message_count == 0
-            await (await connection.channel()).basic_publish(b"hello", routing_key="kept")
+        async with channel_of(node.add_vhost(name)) as channel:
+            assert await declare(channel) == 0
+            await channel.confirm_publishes(30)
+            await channel.publish("", "kept", Properties(), b"hello")
 
 
 def test_closing_leaves_no_process_of_the_node_behind(node, tmp_path):
