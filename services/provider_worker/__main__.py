@@ -37,7 +37,7 @@ def _arguments() -> dict[str, object]:
         help="queues to take, e.g. jobs.chat.*,jobs.embedding.batch (default: every job queue)",
     )
     parser.add_argument(
-        "--concurrency", type=_positive, metavar="N", help="most provider calls at a time (default: 128)"
+        "--concurrency", type=_positive, metavar="N", help="most jobs at a time (default: 1024)"
     )
     return {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
 

@@ -44,16 +44,11 @@ async def running(
     prices = await asyncio.to_thread(lambda: PriceMap(bundled_price_file()))
     bodies = BodyStore(settings.objects)
     broker = make_broker(settings.broker, name=name)
-    async with (
-        make_session() as session,
-        open_redis(settings.redis, name=name) as client,
-        Records(broker, interval_s=settings.worker.record_interval_s) as records,
-    ):
+    async with make_session() as session, open_redis(settings.redis, name=name) as client:
         worker = _assembled(
             settings=settings,
             name=name,
             broker=broker,
-            records=records,
             session=session,
             client=client,
             bodies=bodies,
@@ -77,13 +72,13 @@ def _assembled(
     settings: ProviderWorkerSettings,
     name: str,
     broker: Broker,
-    records: Records,
     session: aiohttp.ClientSession,
     client: Redis,
     bodies: BodyStore,
     prices: PriceList,
     registry: CollectorRegistry,
 ) -> Worker:
+    records = Records(broker, interval_s=settings.worker.record_interval_s)
     announcer = Announcer(broker, records)
     providers = ConfiguredProviders(session, LiteLLM(), max_answer_bytes=settings.worker.max_answer_bytes)
     caller = Caller(providers, prices, WorkerMetrics(registry))
@@ -102,6 +97,7 @@ def _assembled(
         settings.worker,
         name=name,
         handler=handler,
+        records=records,
         on_given_up=GiveUp(conclusion),
         on_broadcast=CancelJob(running_jobs),
         shutdown_grace_s=settings.shutdown_grace_s,

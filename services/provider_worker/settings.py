@@ -17,10 +17,10 @@ class LaneShare(Section):
 
 
 class LaneShares(Section):
-    """The three lanes. A lane that waits for nobody may hold fewer jobs than it could run."""
+    """The three lanes: callers who wait, streams above all, get a slot each; jobs leave them the CPU."""
 
-    interactive: LaneShare = LaneShare(weight=8, prefetch=128)
-    standard: LaneShare = LaneShare(weight=4, prefetch=64)
+    interactive: LaneShare = LaneShare(weight=8, prefetch=768)
+    standard: LaneShare = LaneShare(weight=4, prefetch=128)
     batch: LaneShare = LaneShare(weight=1, prefetch=32)
 
     def of(self, lane: Lane) -> LaneShare:
@@ -34,8 +34,8 @@ class WorkerSettings(Section):
 
     queues: tuple[str, ...] = ()
     """Patterns such as ``jobs.chat.*``; none means every job queue."""
-    concurrency: int = Field(default=128, ge=1)
-    """Most provider calls at a time; a waiting call costs some 50 kB."""
+    concurrency: int = Field(default=1024, ge=1)
+    """Most jobs at a time, until their records are confirmed; a waiting call costs some 50 kB and no CPU."""
     lanes: LaneShares = LaneShares()
     delta_interval_s: float = Field(default=0.01, gt=0)
     """Shortest time between two messages of a stream that somebody waits for."""

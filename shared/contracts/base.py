@@ -41,4 +41,6 @@ class Contract(BaseModel):
                 f"not a {cls.message_type}: {error.error_count()} fields are wrong, "
                 f"first {error.errors(include_input=False)[0]['loc']}"
             ) from error
-        return message.model_copy(update={"body": body}) if body else message
+        if body:  # as model_copy would, which copies everything else again
+            message.__dict__["body"] = body
+        return message

@@ -4,13 +4,12 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from shared.errors import PenstockError
-from shared.messaging.broker import Broker, Delivery, Settlement, Subscription
+from shared.messaging.broker import Broker, Delivery, Settlement
+from shared.messaging.consumption import Consumption
 from shared.messaging.settlement import reason_for, settle
 
 _log = structlog.get_logger(__name__)
@@ -22,7 +21,7 @@ _CANCEL_TIMEOUT_S = 5.0
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[None]]
 
 
-class BatchConsumer:
+class BatchConsumer(Consumption):
     """Consumer of one queue that hands over batches, one at a time; an async context manager.
 
     When the handler returns, the whole batch is acknowledged. When it raises a retryable error, the same
@@ -52,7 +51,7 @@ class BatchConsumer:
         prefetch: int,
         max_deliveries: int,
     ) -> None:
-        self._broker = broker
+        super().__init__(broker)
         self._queue = queue
         self._handler = handler
         self._max_batch = max_batch
@@ -65,36 +64,11 @@ class BatchConsumer:
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._in_hand: list[Delivery] = []
-        self._subscription: Subscription | None = None
-        self._tasks = asyncio.TaskGroup()
         self._loop_task: asyncio.Task[None] | None = None
-        self._draining = False
 
-    async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
+    async def _start(self) -> None:
         self._loop_task = self._tasks.create_task(self._run())
-        try:
-            self._subscription = await self._broker.subscribe(
-                self._queue, prefetch=self._prefetch, on_delivery=self._arrived
-            )
-        except BaseException as error:
-            await self.__aexit__(type(error), error, error.__traceback__)
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self.drain(0.0)
-        finally:
-            if isinstance(error, asyncio.CancelledError):
-                await self._tasks.__aexit__(kind, error, trace)
-            else:  # the body's own failure goes on as it is, not inside a group
-                await self._tasks.__aexit__(None, None, None)
+        await self._subscribe(self._queue, prefetch=self._prefetch, on_delivery=self._arrived)
 
     def held(self) -> Sequence[Delivery]:
         """Return every delivery that is not settled yet: buffered and in the handler."""
@@ -106,15 +80,10 @@ class BatchConsumer:
         Args:
             grace_s: Seconds after which the handler is cancelled and its batch requeued.
         """
-        self._draining = True
+        waiting, self._waiting = self._waiting, deque()
         self._some.set()
         self._full.set()
-        for delivery in self._waiting:
-            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
-        self._waiting.clear()
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            await subscription.stop()
+        await self._take_no_more(waiting)
         if self._loop_task is None or self._loop_task.done():
             return
         _, late = await asyncio.wait([self._loop_task], timeout=grace_s)
@@ -124,7 +93,7 @@ class BatchConsumer:
 
     def _arrived(self, delivery: Delivery) -> None:
         if self._draining:
-            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
+            self._release(delivery)
             return
         if not self._waiting:
             self._batch_due_at = self._begun_at + self._max_wait_s

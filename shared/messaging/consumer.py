@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from shared.errors import PenstockError
 from shared.messaging.batch_consumer import BatchConsumer
-from shared.messaging.broker import Broker, Delivery, Settlement, Subscription
+from shared.messaging.broker import Broker, Delivery, Settlement
+from shared.messaging.consumption import Consumption
 from shared.messaging.settlement import reason_for, settle, settlement_for
 from shared.messaging.weighted import WeightedBuffers
 
@@ -38,7 +37,7 @@ Handler = Callable[[Delivery], Awaitable[None]]
 OnGivenUp = Callable[[Delivery, str], Awaitable[None]]
 
 
-class Consumer:
+class Consumer(Consumption):
     """Weighted consumer with a fixed number of slots; an async context manager.
 
     A free slot takes from the queues that have work in proportion to their weights. A delivery whose
@@ -65,7 +64,7 @@ class Consumer:
         max_deliveries: int | Mapping[str, int],
         on_given_up: OnGivenUp | None = None,
     ) -> None:
-        self._broker = broker
+        super().__init__(broker)
         self._shares = tuple(shares)
         self._handler = handler
         self._free = concurrency
@@ -77,38 +76,12 @@ class Consumer:
         self._on_given_up = on_given_up
         self._waiting = WeightedBuffers({share.queue: share.weight for share in shares})
         self._running: dict[asyncio.Task[None], Delivery] = {}
-        self._subscriptions: list[Subscription] = []
-        self._tasks = asyncio.TaskGroup()
-        self._draining = False
 
-    async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        try:
-            for share in self._shares:
-                subscription = await self._broker.subscribe(
-                    share.queue,
-                    prefetch=share.prefetch,
-                    on_delivery=partial(self._arrived, share.queue),
-                )
-                self._subscriptions.append(subscription)
-        except BaseException as error:
-            await self.__aexit__(type(error), error, error.__traceback__)
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self.drain(0.0)
-        finally:
-            if isinstance(error, asyncio.CancelledError):
-                await self._tasks.__aexit__(kind, error, trace)
-            else:  # the body's own failure goes on as it is, not inside a group
-                await self._tasks.__aexit__(None, None, None)
+    async def _start(self) -> None:
+        for share in self._shares:
+            await self._subscribe(
+                share.queue, prefetch=share.prefetch, on_delivery=partial(self._arrived, share.queue)
+            )
 
     def held(self) -> Sequence[Delivery]:
         """Return every delivery that is not settled yet: buffered and running."""
@@ -121,11 +94,7 @@ class Consumer:
             grace_s: Seconds after which handlers still running are cancelled and their deliveries
                 requeued.
         """
-        self._draining = True
-        subscriptions, self._subscriptions = self._subscriptions, []
-        for delivery in self._waiting.clear():
-            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
-        await asyncio.gather(*(subscription.stop() for subscription in subscriptions))
+        await self._take_no_more(self._waiting.clear())
         if self._running:
             await asyncio.wait(list(self._running), timeout=grace_s)
         late = list(self._running)
@@ -136,7 +105,7 @@ class Consumer:
 
     def _arrived(self, queue: str, delivery: Delivery) -> None:
         if self._draining:
-            self._tasks.create_task(settle(delivery, Settlement.RELEASE))
+            self._release(delivery)
             return
         self._waiting.add(queue, delivery)
         if self._free:

@@ -12,7 +12,6 @@ Everything after the ``yield`` is the orderly stop. A background task that fails
 """
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -74,22 +73,10 @@ async def _run(name: str, settings: S, running: Running[S]) -> None:
             async with running(settings) as health:
                 spare_long_lived_objects()
                 stage.started(health)
-                _settle_garbage_collection()
                 log.info("ready", admin_port=port)
                 await stage.stop.wait()
                 log.info("stopping")
     log.info("stopped")
-
-
-def _settle_garbage_collection() -> None:
-    """Leave out of every collection what lives as long as the process, and collect less often.
-
-    Of a request nearly everything is freed by its reference counts; walking over all that was imported, for
-    each 700 objects more, took an eighth of a worker's CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 class _Stage:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from services.provider_worker.consumers.heartbeat import Heartbeat
 from services.provider_worker.domain.queues import select_queues
@@ -26,6 +27,7 @@ class Worker:
         settings: Queues, lanes and concurrency.
         name: This process's name.
         handler: Gets each delivery.
+        records: What the handlers publish with; open while jobs are taken.
         on_given_up: Gets the deliveries that came too often.
         on_broadcast: Gets every broadcast.
         shutdown_grace_s: How long jobs under way may go on when it stops.
@@ -38,6 +40,7 @@ class Worker:
         *,
         name: str,
         handler: Callable[[Delivery], Awaitable[None]],
+        records: AbstractAsyncContextManager[object],
         on_given_up: Callable[[Delivery, str], Awaitable[None]],
         on_broadcast: OnMessage,
         shutdown_grace_s: float,
@@ -46,6 +49,7 @@ class Worker:
         self._settings = settings
         self._name = name
         self._handler = handler
+        self._records = records
         self._on_given_up = on_given_up
         self._on_broadcast = on_broadcast
         self._shutdown_grace_s = shutdown_grace_s
@@ -80,7 +84,7 @@ class Worker:
         heartbeat = Heartbeat(
             self._broker, consumer.held, worker=self._name, interval_s=self._settings.held_interval_s
         )
-        async with consumer, asyncio.TaskGroup() as group:
+        async with self._records, consumer, asyncio.TaskGroup() as group:
             beating = group.create_task(heartbeat.run())
             await stop.wait()
             await consumer.drain(self._shutdown_grace_s)

@@ -19,33 +19,37 @@ class Coalescer:
         self._send = send
         self._interval_s = interval_s
         self._chunks: deque[bytes] = deque()
-        self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def add(self, chunk: bytes) -> None:
         """Take a chunk, one line of JSON."""
         self._chunks.append(chunk)
-        self._arrived.set()
+        self._wake()
 
     def close(self) -> None:
         """Say that nothing follows: the rest goes out without waiting."""
         self._closing.set()
-        self._arrived.set()
+        self._wake()
 
     async def run(self) -> None:
         """Send until :meth:`close`; then return once everything is sent."""
         loop = asyncio.get_running_loop()
         next_at = loop.time()
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._chunks:
-                if loop.time() < next_at:  # a slow stream never waits here
-                    await self._pause(next_at)
+        while self._chunks or not self._closing.is_set():
+            if not self._chunks:
+                self._waiter = loop.create_future()
+                await self._waiter
+            elif loop.time() < next_at and not self._closing.is_set():
+                await self._pause(next_at)
+            else:
                 await self._send(self._message())
                 next_at = loop.time() + self._interval_s
-            if self._closing.is_set():
-                return
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     async def _pause(self, until: float) -> None:
         try:

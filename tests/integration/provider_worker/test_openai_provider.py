@@ -208,6 +208,12 @@ async def test_a_pause_is_a_timeout_after_what_came_before(server, provider):
     assert len(chunks) == 1
 
 
+async def test_a_steady_stream_outlives_the_limit_between_its_chunks(server, provider):
+    pieces = [event({"content": "a"}) for _ in range(8)]
+    server.stream(*pieces, b"data: [DONE]\n\n", pause_s=0.1)
+    assert len(await streamed(provider)) == len(pieces)
+
+
 async def test_comments_do_not_keep_a_stream_alive(server, provider):
     server.stream(event({"content": "a"}), *([b": still here\n\n"] * 20), pause_s=0.1)
     with pytest.raises(ProviderTimeoutError):

@@ -35,6 +35,30 @@ async def test_a_result_is_published_until_the_broker_takes_it(around: Surroundi
     assert (await around.provider_calls("flaky"))["calls"] == 1
 
 
+async def test_a_worker_that_stops_before_the_broker_takes_a_record_hands_its_job_back(
+    around: Surroundings, monkeypatch
+):
+    publish = PostgresBroker.publish
+
+    async def away(self, topic, message):
+        if topic == RESULTS_FINISHED:
+            raise BrokerUnavailableError("away")
+        await publish(self, topic, message)
+
+    around.settings["shutdown_grace_s"] = 0.1
+    request = requested(simulator={"key": "unrecorded"})
+    with monkeypatch.context() as patched:
+        patched.setattr(PostgresBroker, "publish", away)
+        async with around.worker():
+            _, answer = await around.ask(request)
+    assert answer.status is JobStatus.COMPLETED
+    async with around.worker():
+        record = await around.records.end_of(request.job_id)
+    assert record.status is JobStatus.COMPLETED
+    assert record.ambiguous_attempts == 1
+    assert (await around.provider_calls("unrecorded"))["calls"] == 2
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_reply_that_could_not_be_sent_is_sent_when_the_broker_is_back(
     around: Surroundings, monkeypatch, stream

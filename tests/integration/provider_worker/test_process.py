@@ -60,6 +60,20 @@ async def test_sigterm_lets_a_call_finish_and_exits_cleanly(around: Surroundings
     assert (await around.records.end_of(request.job_id)).status is JobStatus.COMPLETED
 
 
+async def test_sigterm_under_load_fails_no_call(around: Surroundings):
+    requests = [requested(simulator={"delay_ms": 300, "key": "load"}) for _ in range(60)]
+    async with process(around, "--concurrency", "8") as worker, asyncio.TaskGroup() as group:
+        asked = [group.create_task(around.ask(request)) for request in requests]
+        await around.until_called("load", active=8)  # the other calls wait, most of them in the worker
+        worker.send_signal(signal.SIGTERM)
+        assert await ended(worker) == 0
+        async with process(around):
+            answers = [(await task)[1] for task in asked]
+    assert {answer.status for answer in answers} == {JobStatus.COMPLETED}
+    assert {answer.ambiguous_attempts for answer in answers} == {0}
+    assert (await around.provider_calls("load"))["calls"] == len(requests)
+
+
 async def test_a_killed_worker_s_job_is_done_by_another_and_called_ambiguous(around: Surroundings):
     request = requested(background=True, simulator={"delay_ms": 1000, "key": "killed"})
     async with process(around) as worker:

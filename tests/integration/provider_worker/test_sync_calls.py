@@ -1,5 +1,6 @@
 """Calls that somebody waits for, through the real broker to a real HTTP provider."""
 
+import asyncio
 import json
 
 import pytest
@@ -161,3 +162,13 @@ async def test_a_large_answer_travels_by_reference(around: Surroundings, tmp_pat
     assert answer.body == b""
     assert answer.body_ref is not None
     assert b"long long" in (tmp_path / answer.body_ref).read_bytes()
+
+
+async def test_calls_that_end_together_share_a_message_of_records(around: Surroundings):
+    requests = [requested() for _ in range(40)]
+    async with around.worker(record_interval_s=0.5):
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(around.ask(request)) for request in requests]
+        ends = [await around.records.end_of(request.job_id) for request in requests]
+    assert ends == [task.result()[1] for task in asked]
+    assert len(around.records.messages) < len(requests) / 2

@@ -12,6 +12,7 @@ from services.results.settings import ResultsSettings
 from shared.contracts.base import Contract
 from shared.contracts.ids import first_id_at, new_id
 from shared.contracts.jobs import JobsChanged
+from shared.contracts.records import JobRecords
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
 from shared.messaging.topology import (
@@ -50,6 +51,10 @@ async def service(settings: ResultsSettings, broker: Broker) -> AsyncGenerator[H
 
 async def send(broker: Broker, topic: str, message: Contract) -> None:
     await broker.publish(topic, Message(type=message.message_type, body=message.encode()))
+
+
+def gathered(*messages: Contract) -> JobRecords:
+    return JobRecords.gather(messages[0].message_type, [message.encode() for message in messages])
 
 
 async def status(jobs: Jobs, job: Job) -> str:
@@ -106,6 +111,35 @@ async def test_a_message_that_cannot_be_used_is_dead_lettered_and_stops_nothing(
     assert "malformed_message" in reasons
     assert "job.unheard.v1" in reasons
     assert "job_day_not_stored" in reasons
+    await broker.discard_dead_letters(RESULTS_QUEUE, [letter.id for letter in letters])
+
+
+async def test_records_that_came_in_one_message_are_recorded_each(
+    service: Health, broker: Broker, jobs: Jobs
+) -> None:
+    submitted, start = [await jobs.submit() for _ in range(3)], new_id()
+    await send(broker, RESULTS_STARTED, gathered(*(job.started(start) for job in submitted)))
+    await send(broker, RESULTS_FINISHED, gathered(*(job.finished(start) for job in submitted)))
+    for job in submitted:
+        await until(lambda job=job: _is(jobs, job, "completed"))
+        assert await jobs.event_types(job) == ["job.queued", "job.in_progress", "job.completed"]
+
+
+async def test_a_bad_record_takes_none_of_its_message_with_it(
+    service: Health, broker: Broker, jobs: Jobs
+) -> None:
+    first, last = await jobs.submit(), await jobs.submit()
+    ancient = Job(OF_2020, new_id()).finished(new_id(), background=False)
+    message = gathered(first.finished(new_id()), ancient, last.finished(new_id()))
+
+    await send(broker, RESULTS_FINISHED, message)
+
+    for job in (first, last):
+        await until(lambda job=job: _is(jobs, job, "completed"))
+    letters = await until(lambda: broker.dead_letters(RESULTS_QUEUE))
+    assert [letter.message.body for letter in letters] == [message.encode()]
+    assert "1 of 3 records" in letters[0].reason
+    assert "job_day_not_stored" in letters[0].reason
     await broker.discard_dead_letters(RESULTS_QUEUE, [letter.id for letter in letters])
 
 
