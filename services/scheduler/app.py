@@ -58,7 +58,11 @@ def tasks_of(
         outbox=OutboxTable(database), broker=broker, batch=batch, retry_s=settings.outbox_retry_s
     )
     silence = SilenceWatch(
-        jobs=SilentJobsTable(database), broker=broker, after_s=settings.silent_after_s, batch=batch
+        jobs=SilentJobsTable(database),
+        broker=broker,
+        after_s=settings.silent_after_s,
+        grace_s=settings.silent_grace_s,
+        batch=batch,
     )
     reaper = DeadlineReaper(
         deadlines=DeadlinesTable(database), broker=broker, grace_s=settings.deadline_grace_s, batch=batch

@@ -17,6 +17,8 @@ class DueSettings(Section):
     silent_interval_s: float = Field(default=10.0, gt=0)
     silent_after_s: float = Field(default=60.0, gt=0)
     """A published job that no worker has mentioned for so long is lost, unless its queue has a backlog."""
+    silent_grace_s: float = Field(default=10.0, ge=0)
+    """How long workers may take to mention what they took: two of their heartbeats."""
     deadline_interval_s: float = Field(default=0.5, gt=0)
     deadline_grace_s: float = Field(default=1.0, ge=0)
     """How long after the deadline a worker's own word still counts."""

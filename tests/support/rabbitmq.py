@@ -12,6 +12,7 @@ SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL = SCRIPT.with_name("rabbitmqctl")
 """The release script itself: the one in /usr/sbin wants to change the user and logs below /var."""
 EPMD = "/usr/bin/epmd"
+CONFIGURATION = Path(__file__).parents[2] / "deploy/rabbitmq/penstock.conf"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 CONTROL_TIMEOUT_S = 60.0
@@ -146,7 +147,7 @@ class RabbitNode:
             "RABBITMQ_LOG_BASE": str(base / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(base / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(base / "none.conf"),
-            "RABBITMQ_CONFIG_FILE": str(base / "none"),
+            "RABBITMQ_CONFIG_FILE": str(CONFIGURATION),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(base / "none-advanced"),
             # Idle schedulers must not spin on the two cores that the tests share.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (

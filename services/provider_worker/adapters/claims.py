@@ -6,7 +6,7 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.contracts.jobs import JobRequested
-from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key, claim_key
+from shared.storage.redis import CLAIM_TTL_S, REDIS_OUTAGE, cancelled_key, claim_key
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Claims:
         try:
             answer = await self._script(
                 keys=[cancelled_key(request.job_id), claim_key(request.job_id)],
-                args=[request.attempt, request.publication, int(redelivered), JOB_KEY_TTL_S],
+                args=[request.attempt, request.publication, int(redelivered), CLAIM_TTL_S],
             )
         except REDIS_OUTAGE as error:
             _log.warning("claim without redis", error=type(error).__name__)

@@ -15,9 +15,7 @@ WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now()
 _RENEW = """
 WITH silent AS (
     SELECT o.job_id
-    FROM outbox o JOIN jobs j ON j.id = o.job_id
-    JOIN unnest($2::text[], $3::text[]) AS k(operation, lane)
-      ON j.operation = k.operation AND j.lane = k.lane
+    FROM outbox o JOIN jobs j ON j.id = o.job_id AND j.operation = $2 AND j.lane = $3
     WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now() - $1::interval
     ORDER BY greatest(o.published_at, o.held_at) LIMIT $4
     FOR UPDATE OF o SKIP LOCKED
@@ -45,14 +43,15 @@ class SilentJobsTable:
             rows = await connection.fetch(_KINDS, timedelta(seconds=after_s))
         return [(Operation(row["operation"]), Lane(row["lane"])) for row in rows]
 
-    async def renew(self, kinds: Sequence[tuple[Operation, Lane]], *, after_s: float, limit: int) -> int:
+    async def renew(self, kind: tuple[Operation, Lane], *, after_s: float, limit: int) -> int:
         """See ``SilentJobs.renew``."""
+        operation, lane = kind
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 _RENEW,
                 timedelta(seconds=after_s),
-                [operation.value for operation, _ in kinds],
-                [lane.value for _, lane in kinds],
+                operation.value,
+                lane.value,
                 limit,
             )
         return len(rows)

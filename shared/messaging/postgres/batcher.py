@@ -58,18 +58,16 @@ class Batcher(Generic[Item, Outcome]):
         Raises:
             BrokerUnavailableError: It certainly was not done.
         """
-        entry = _Waiting[Item, Outcome](item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        entry = _Waiting[Item, Outcome](item, loop.create_future())
         self._waiting.append(entry)
         self._idle.clear()
         self._wake.set()
+        limit = loop.call_later(self._timeout_s, self._expire, entry)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await entry.outcome
-        except TimeoutError as error:
-            if entry.sent:
-                raise self._in_doubt("The broker did not confirm in time.") from error
-            raise BrokerUnavailableError("The broker did not answer in time.") from error
+            return await entry.outcome
         finally:
+            limit.cancel()
             if not entry.sent:
                 self._waiting.remove(entry)
 
@@ -93,6 +91,14 @@ class Batcher(Generic[Item, Outcome]):
     async def drained(self) -> None:
         """Wait until nothing waits and nothing is under way; bounded by the callers' timeout."""
         await self._idle.wait()
+
+    def _expire(self, entry: _Waiting[Item, Outcome]) -> None:
+        if entry.outcome.done():
+            return
+        if entry.sent:
+            entry.outcome.set_exception(self._in_doubt("The broker did not confirm in time."))
+        else:
+            entry.outcome.set_exception(BrokerUnavailableError("The broker did not answer in time."))
 
     async def _send(self, batch: Sequence[_Waiting[Item, Outcome]]) -> None:
         for entry in batch:

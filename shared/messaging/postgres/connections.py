@@ -76,11 +76,10 @@ class Connections:
             BrokerUnavailableError: It certainly had no effect.
         """
         deadline = time.monotonic() + timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise BrokerUnavailableError("Every connection to the broker is busy.") from error
+        if self._free.locked():
+            await self._wait_for_one(timeout_s)
+        else:
+            await self._free.acquire()  # at once
         try:
             connection = await self._connected(deadline)
             return await self._run(connection, sql, arguments, deadline, in_doubt)
@@ -95,6 +94,13 @@ class Connections:
                 await connection.close(timeout=1)
             except OUTAGE:
                 connection.terminate()
+
+    async def _wait_for_one(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise BrokerUnavailableError("Every connection to the broker is busy.") from error
 
     async def _connected(self, deadline: float) -> asyncpg.Connection:
         while self._idle:

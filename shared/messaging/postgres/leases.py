@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from shared.errors import BrokerUnavailableError, LeaseLostError
@@ -96,15 +95,17 @@ class Leases:
                     self._log.warning("lease_lost", queue=delivery.queue, attempt=delivery.attempt)
 
     async def _ack(self, batch: Sequence[PostgresDelivery]) -> Sequence[bool]:
-        tables = tuple(sorted({delivery.table for delivery in batch}))
-        rows = await self._connections.fetch(
-            statements.acknowledge(tables),
-            [tables.index(delivery.table) for delivery in batch],
-            [delivery.msg_id for delivery in batch],
-            [delivery.read_ct for delivery in batch],
-            timeout_s=CALL_TIMEOUT_S,
-        )
-        return _hits(rows, batch)
+        tables: dict[str, list[PostgresDelivery]] = {}
+        for delivery in sorted(batch, key=lambda held: (held.table, -held.read_ct)):
+            tables.setdefault(delivery.table, []).append(delivery)
+        keys = [
+            column
+            for held in tables.values()
+            for column in ([each.msg_id for each in held], [each.read_ct for each in held])
+        ]
+        statement = statements.acknowledge(tuple(tables))
+        gone = {row[:3] for row in await self._connections.fetch(statement, *keys, timeout_s=CALL_TIMEOUT_S)}
+        return [(held.table, held.msg_id, held.read_ct) in gone for held in batch]
 
     async def _give_back(self, batch: Sequence[_Return]) -> Sequence[bool]:
         less = [0 if each.counted else 1 for each in batch]
@@ -134,9 +135,5 @@ class Leases:
             *more,
             timeout_s=CALL_TIMEOUT_S,
         )
-        return _hits(rows, deliveries)
-
-
-def _hits(rows: Sequence[asyncpg.Record], deliveries: Sequence[PostgresDelivery]) -> Sequence[bool]:
-    hits = {row[0] for row in rows}
-    return [position in hits for position in range(1, len(deliveries) + 1)]
+        hits = {row[0] for row in rows}
+        return [position in hits for position in range(1, len(deliveries) + 1)]

@@ -2,9 +2,10 @@
 
 They are plain SQL and not functions of the schema, so that PostgreSQL plans each once a connection: a
 table's name has to be part of the text, and a function that builds its text plans it at every call.
+Such a plan may have been made while the queue was empty and must do for a full one: rows are found by
+an array of keys and never by a join, whose order PostgreSQL would choose by the size it saw.
 
-``tables`` are PGMQ's queue names; arrays of one call are parallel: one position is one message, and the
-first array says by number to which of ``tables`` it belongs.
+``tables`` are PGMQ's queue names; arrays of one call are parallel: one position is one message.
 """
 
 from functools import lru_cache
@@ -24,35 +25,31 @@ _SENT = """sent_<number> AS (
 _WAKE = f"pg_notify('{queue_channel('<table>')}', '')"
 
 _TAKE = """
-UPDATE pgmq.q_<table> AS q SET
+UPDATE pgmq.q_<table> SET
     last_read_at = clock_timestamp(), vt = clock_timestamp() + make_interval(secs => $1),
-    read_ct = q.read_ct + 1
-FROM (
+    read_ct = read_ct + 1
+WHERE msg_id = ANY (ARRAY(
     SELECT msg_id FROM pgmq.q_<table>
     WHERE vt <= clock_timestamp() AND NOT EXISTS (SELECT FROM penstock_broker.paused WHERE queue = $3)
     ORDER BY msg_id LIMIT $2 FOR UPDATE SKIP LOCKED
-) AS due
-WHERE q.msg_id = due.msg_id
-RETURNING q.msg_id, q.read_ct, q.enqueued_at AS published_at, q.message #>> '{}' AS body, q.headers
+))
+RETURNING msg_id, read_ct, enqueued_at AS published_at, message #>> '{}' AS body, headers
 """
 
-_HELD = """held AS (
-    SELECT * FROM unnest($1::integer[], $2::bigint[], $3::integer[])
-    WITH ORDINALITY AS h (number, id, read_ct, position)
-)"""
-
 _GONE = """gone_<number> AS (
-    DELETE FROM pgmq.q_<table> AS q USING held
-    WHERE held.number = <number> AND q.msg_id = held.id AND q.read_ct = held.read_ct
-    RETURNING held.position
+    DELETE FROM pgmq.q_<table>
+    WHERE msg_id = ANY ($<ids>::bigint[])
+      AND read_ct = ($<read_cts>::integer[])[array_position($<ids>::bigint[], msg_id)]
+    RETURNING msg_id, read_ct
 )"""
 
-_POSITIONS = "SELECT position, (SELECT set_config('synchronous_commit', 'off', true)) FROM gone_<number>"
+_WHICH = """SELECT '<table>', msg_id, read_ct, (SELECT set_config('synchronous_commit', 'off', true))
+FROM gone_<number>"""
 
 
 @lru_cache(_KEPT)
 def publish(tables: tuple[str, ...]) -> str:
-    """Insert and wake the readers: ``$1`` numbers of tables, ``$2`` messages, ``$3`` headers."""
+    """Insert and wake the readers: ``$1`` positions in ``tables``, ``$2`` messages, ``$3`` headers."""
     return f"WITH {_of_each(_SENT, tables)} SELECT {_of_each(_WAKE, tables)}"
 
 
@@ -68,15 +65,19 @@ def take(table: str) -> str:
 
 @lru_cache(_KEPT)
 def acknowledge(tables: tuple[str, ...]) -> str:
-    """Delete messages that are held: ``$1`` numbers of tables, ``$2`` ids, ``$3`` read_cts.
+    """Delete messages that are held: for each table an array of ids and one of the read_cts.
 
-    Returns the positions of those that were still held, from 1. Commits without waiting for the disk.
+    Of two read_cts for one id only the first counts. Returns table, id and read_ct of those that were
+    still held. Commits without waiting for the disk.
     """
-    gone = _of_each(_POSITIONS, tables, between=" UNION ALL ")
-    return f"WITH {_HELD}, {_of_each(_GONE, tables)} {gone}"
+    return f"WITH {_of_each(_GONE, tables)} {_of_each(_WHICH, tables, between=' UNION ALL ')}"
 
 
 def _of_each(part: str, tables: tuple[str, ...], *, between: str = ", ") -> str:
     return between.join(
-        part.replace("<table>", table).replace("<number>", str(number)) for number, table in enumerate(tables)
+        part.replace("<table>", table)
+        .replace("<number>", str(number))
+        .replace("<ids>", str(2 * number + 1))
+        .replace("<read_cts>", str(2 * number + 2))
+        for number, table in enumerate(tables)
     )

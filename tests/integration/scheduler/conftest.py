@@ -31,6 +31,7 @@ def settings(migrated_url: str, tmp_path: Path) -> SchedulerSettings:
             "outbox_retry_s": 0.3,
             "silent_interval_s": 0.2,
             "silent_after_s": 60,
+            "silent_grace_s": 0.3,
             "deadline_interval_s": 0.1,
             "deadline_grace_s": 0,
         },

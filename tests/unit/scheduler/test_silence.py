@@ -30,18 +30,36 @@ class Broker:
 class SilentJobs:
     def __init__(self, *kinds: tuple[Operation, Lane]) -> None:
         self.silent = kinds
+        self.left = 1
         self.renewed: list[tuple[Operation, Lane]] = []
 
     async def kinds(self, *, after_s: float) -> Sequence[tuple[Operation, Lane]]:
         return self.silent
 
-    async def renew(self, kinds: Sequence[tuple[Operation, Lane]], *, after_s: float, limit: int) -> int:
-        self.renewed.extend(kinds)
-        return len(kinds)
+    async def renew(self, kind: tuple[Operation, Lane], *, after_s: float, limit: int) -> int:
+        self.renewed.append(kind)
+        renewed = min(limit, self.left)
+        self.left -= renewed
+        return renewed
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def watch(jobs: SilentJobs, broker: Broker, clock: Clock) -> SilenceWatch:
+    return SilenceWatch(jobs=jobs, broker=broker, after_s=60, grace_s=10, batch=10, clock=clock)
 
 
 async def renewed(jobs: SilentJobs, queues: dict[str, QueueStats]) -> list[tuple[Operation, Lane]]:
-    await SilenceWatch(jobs=jobs, broker=Broker(queues), after_s=60, batch=10)()
+    clock = Clock()
+    look = watch(jobs, Broker(queues), clock)
+    await look()
+    clock.now_s += 10
+    await look()
     return jobs.renewed
 
 
@@ -65,3 +83,37 @@ async def test_silence_means_nothing_while_results_are_late(late: QueueStats) ->
 @pytest.mark.parametrize("busy", [stats(ready=400, oldest_age_s=0.2), stats(ready=20)])
 async def test_a_busy_results_queue_is_not_late(busy: QueueStats) -> None:
     assert await renewed(SilentJobs(KIND), {RESULTS_QUEUE: busy}) == [KIND]
+
+
+async def test_what_a_worker_may_just_have_taken_is_not_lost_yet() -> None:
+    jobs, clock = SilentJobs(KIND), Clock()
+    broker = Broker({job_queue(*KIND): stats(ready=1)})
+    look = watch(jobs, broker, clock)
+    await look()
+    broker.queues.clear()  # the last of a backlog was taken
+    for _ in range(3):
+        clock.now_s += 3
+        await look()
+    assert jobs.renewed == []
+    clock.now_s += 5
+    await look()
+    assert jobs.renewed == [KIND]
+
+
+async def test_a_queue_that_fills_again_must_be_empty_anew() -> None:
+    jobs, clock = SilentJobs(KIND), Clock()
+    broker = Broker({})
+    look = watch(jobs, broker, clock)
+    await look()
+    for ready in (1, 0):
+        clock.now_s += 10
+        broker.queues[job_queue(*KIND)] = stats(ready=ready)
+        await look()
+    assert jobs.renewed == []
+
+
+async def test_all_that_is_lost_is_renewed_though_the_first_of_it_fills_the_queue() -> None:
+    jobs = SilentJobs(KIND)
+    jobs.left = 35
+    assert await renewed(jobs, {}) == [KIND] * 4
+    assert jobs.left == 0
