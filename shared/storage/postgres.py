@@ -44,6 +44,7 @@ class Database:
             min_size=0,
             max_size=settings.pool_size,
             connect=_connect,
+            reset=_as_it_is,
             timeout=settings.acquire_timeout_s,
             command_timeout=settings.statement_timeout_s,
             server_settings={"role": role, "application_name": name, "jit": "off"},
@@ -64,8 +65,21 @@ class Database:
 
     async def ping(self) -> None:
         """Raise DatabaseUnavailableError unless the server answers."""
-        async with self.transaction() as connection:
+        async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection for statements each of which is a transaction of its own.
+
+        Raises:
+            DatabaseUnavailableError: As :meth:`transaction` does.
+        """
+        try:
+            async with self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection:
+                yield connection
+        except OUTAGE as error:
+            raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID | None = None) -> AsyncIterator[Connection]:
@@ -78,16 +92,10 @@ class Database:
             DatabaseUnavailableError: No connection within ``acquire_timeout_s``, the server refuses it, or
                 it broke. If it broke while committing, the transaction may have been committed.
         """
-        try:
-            async with (
-                self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection,
-                connection.transaction(),
-            ):
-                if tenant_id is not None:
-                    await act_for(connection, tenant_id)
-                yield connection
-        except OUTAGE as error:
-            raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
+        async with self.connection() as connection, connection.transaction():
+            if tenant_id is not None:
+                await act_for(connection, tenant_id)
+            yield connection
 
 
 async def _connect(*arguments: Any, **options: Any) -> Connection:
@@ -99,6 +107,10 @@ async def _connect(*arguments: Any, **options: Any) -> Connection:
         return await asyncpg.connect(*arguments, **options)
     except asyncpg.PostgresError as error:
         raise DatabaseUnavailableError(f"PostgreSQL refuses the connection ({error.sqlstate}).") from error
+
+
+async def _as_it_is(_: Connection) -> None:
+    """Spare the pool its reset, a round trip for each use: what a transaction sets ends with it."""
 
 
 async def act_for(connection: Connection, tenant_id: UUID) -> None:
