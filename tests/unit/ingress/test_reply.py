@@ -32,9 +32,12 @@ def finished(**fields: object) -> JobFinished:
     )
 
 
+def delta(sequence: int, body: bytes) -> JobDelta:
+    return JobDelta(job_id=JOB, tenant_id=TENANT, start_id=START, sequence=sequence, body=body)
+
+
 def test_a_delta_is_read_as_it_was_written():
-    delta = JobDelta(job_id=JOB, tenant_id=TENANT, start_id=START, sequence=7, body=b"{}\n{}")
-    read = read_reply(delta.message_type, delta.encode())
+    read = read_reply(JobDelta.message_type, delta(7, b"{}\n{}").encode())
     assert read == ReplyDelta(start_id=str(START), sequence=7, body=b"{}\n{}")
 
 
