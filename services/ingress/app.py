@@ -32,7 +32,7 @@ from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.routes import inference_routes, job_routes, model_routes, plain_routes
 from services.ingress.api.server import serving
 from services.ingress.domain.submission import JobLimits
-from services.ingress.settings import IngressSettings
+from services.ingress.settings import IngressSection, IngressSettings
 from shared.config.catalog import Catalog
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
@@ -99,12 +99,7 @@ def _application(
     tasks: asyncio.TaskGroup,
 ) -> ASGIApp:
     section = settings.ingress
-    limits = JobLimits(
-        deadline_s=section.job_deadline_s,
-        max_deadline_s=section.max_job_deadline_s,
-        attempts=section.job_attempts,
-        max_attempts=section.max_job_attempts,
-    )
+    limits = _limits(section)
     catalog = Catalog.from_settings(settings)
     bodies = BodyStore(settings.objects)
     rows = JobRows(database)
@@ -134,19 +129,31 @@ def _application(
         limits=limits,
     )
     events = EventEndpoint(rows=rows, watch=watch, tasks=tasks, keep_alive_s=section.keep_alive_s)
-    keys = ApiKeys(
-        database,
-        settings.secret_key,
-        tasks,
-        fresh_s=section.key_cache_s,
-        stale_s=section.key_stale_s,
-        size=section.key_cache_size,
-        clock=time.monotonic,
-    )
     routes = chain(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
         job_routes(jobs, events),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
-    return make_application(routes, keys.authenticate)
+    return make_application(routes, _keys(settings, database, tasks).authenticate)
+
+
+def _limits(section: IngressSection) -> JobLimits:
+    return JobLimits(
+        deadline_s=section.job_deadline_s,
+        max_deadline_s=section.max_job_deadline_s,
+        attempts=section.job_attempts,
+        max_attempts=section.max_job_attempts,
+    )
+
+
+def _keys(settings: IngressSettings, database: Database, tasks: asyncio.TaskGroup) -> ApiKeys:
+    return ApiKeys(
+        database,
+        settings.secret_key,
+        tasks,
+        fresh_s=settings.ingress.key_cache_s,
+        stale_s=settings.ingress.key_stale_s,
+        size=settings.ingress.key_cache_size,
+        clock=time.monotonic,
+    )

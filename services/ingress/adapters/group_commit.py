@@ -13,14 +13,18 @@ import orjson
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.new_job import NewJob
 from shared.errors import DatabaseUnavailableError, DependencyUnavailableError
-from shared.storage.postgres import Connection, Database, act_for
+from shared.storage.postgres import Connection, Database
 
 PUBLISH_ALONE_S = 2.0
 """How long the outbox sweep leaves a new job to the ingress that took it."""
 
+# The tenant is set where the rows come from: before any of them is checked against its policy, and in the one
+# round trip that an accepted job waits for.
 _INSERT = """
-WITH submitted AS (
-    SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+WITH tenant AS MATERIALIZED (
+    SELECT set_config('app.tenant', $1::uuid::text, true)
+), submitted AS MATERIALIZED (
+    SELECT s.* FROM tenant, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                          $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
                          $13::timestamptz[], $14::integer[])
     AS s(id, request_id, operation, lane, model, stream, metadata, request, request_ref, traceparent,
@@ -127,10 +131,14 @@ class GroupCommit:
         if not jobs:
             return
         by_tenant = attrgetter("tenant_id")
-        async with database_patience(), self._database.transaction() as connection:
-            for tenant_id, group in groupby(sorted(jobs, key=by_tenant), by_tenant):
-                await act_for(connection, tenant_id)
-                await _insert(connection, tenant_id, list(group))
+        groups = [
+            (tenant_id, list(group)) for tenant_id, group in groupby(sorted(jobs, key=by_tenant), by_tenant)
+        ]
+        # One statement is a transaction by itself.
+        lend = self._database.connection if len(groups) == 1 else self._database.transaction
+        async with database_patience(), lend() as connection:
+            for tenant_id, group in groups:
+                await _insert(connection, tenant_id, group)
 
 
 def _settle(batch: Sequence[tuple[NewJob, asyncio.Future[None]]], error: Exception | None) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
-from services.ingress.domain.reply import ReplyDelta, ReplyEnd
+from services.ingress.domain.reply import ReplyDelta, ReplyEnd, read_reply
 from shared.contracts.jobs import JobCancelRequested, JobFinished, JobRequested, JobStatus
 from shared.errors import DeadlineExceededError, PenstockError
 from shared.http.errors import failure_of
@@ -74,22 +74,16 @@ class Call:
             message = await self._replies.next(self._ends_at - self._clock())
         except TimeoutError:
             raise DeadlineExceededError("The model did not answer in time.") from None
-        return _read(message)
+        return read_reply(message.type, message.body)
 
     def arrived(self) -> ReplyDelta | ReplyEnd | None:
         """Return the next message of the worker if it is there already."""
         message = self._replies.arrived()
-        return None if message is None else _read(message)
+        return None if message is None else read_reply(message.type, message.body)
 
     def give_up(self, error: PenstockError) -> None:
         """End the waiting of whoever waits for the next message."""
         self._replies.give_up(error)
-
-
-def _read(message: Message) -> ReplyDelta | ReplyEnd:
-    if message.type == ReplyDelta.message_type:
-        return ReplyDelta.decode(message.body)
-    return ReplyEnd.decode(message.body)
 
 
 class ProviderCalls:

@@ -108,3 +108,28 @@ async def test_closing_fails_whoever_still_waits():
         await requester.__aexit__()
     with pytest.raises(BrokerUnavailableError):
         _ = requester.address
+
+
+async def test_whoever_gives_up_ends_the_waiting_with_its_own_error():
+    post = Post()
+    async with Requester(post) as requester:
+        with requester.expect("a") as replies:
+            asyncio.get_running_loop().call_soon(replies.give_up, LookupError("gone"))
+            with pytest.raises(LookupError):
+                await replies.next(5)
+            post.deliver(_reply(b"too late"))
+            with pytest.raises(LookupError):
+                await replies.next(5)
+
+
+async def test_replies_that_are_there_are_taken_without_waiting():
+    post = Post()
+    async with Requester(post) as requester:
+        with requester.expect("a") as replies:
+            post.deliver(_reply(b"1"))
+            post.deliver(_reply(b"2"))
+            assert (await replies.next(1)).body == b"1"
+            following = replies.arrived()
+            assert following is not None
+            assert following.body == b"2"
+            assert replies.arrived() is None
