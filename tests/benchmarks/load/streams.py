@@ -84,6 +84,10 @@ class _Reader(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
+    def give_up(self, why: str) -> None:
+        self._end(time.perf_counter(), why)
+        self._transport.abort()
+
     def _end(self, now: float, failure: str) -> None:
         if not self._stream.ended_at:
             self._stream.ended_at = now
@@ -96,13 +100,12 @@ async def read_stream(target: Target, *, tokens: int, limit_s: float) -> Stream:
     stream = Stream(tokens)
     loop = asyncio.get_running_loop()
     reader = _Reader(target, stream)
-    transport, _ = await loop.create_connection(lambda: reader, target.host, target.port)
+    await loop.create_connection(lambda: reader, target.host, target.port)
     try:
         async with asyncio.timeout(limit_s):
             await reader.closed
     except TimeoutError:
-        transport.abort()
-        stream.failure = f"not ended after {limit_s:.0f} s, {stream.tokens} tokens came"
+        reader.give_up(f"not ended after {limit_s:g} s, {stream.tokens} tokens came")
     return stream
 
 

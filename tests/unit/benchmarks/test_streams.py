@@ -55,4 +55,4 @@ async def test_a_broken_connection_and_an_error_answer_are_failures() -> None:
 async def test_a_stream_that_never_ends_is_given_up() -> None:
     async with answering(HEAD, token(1)) as target:
         stream = await read_stream(target, tokens=3, limit_s=0.2)
-    assert stream.failure == "not ended after 0 s, 1 tokens came"
+    assert stream.failure == "not ended after 0.2 s, 1 tokens came"
