@@ -66,7 +66,7 @@ lock: ## Resolve the dependencies again; ARGS=--upgrade takes the newest
 	$(LOCK) -c requirements/dev.lock --extra litellm --extra local -o requirements/local.lock
 
 clean: ## Remove the environment and every cache; the fleet's data stays
-	rm -rf $(VENV) $(VENV)-uv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-uv .peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # --- the environment: one virtualenv, installed from a lock with hashes -----------------------------
 

@@ -5,7 +5,12 @@ import sys
 
 
 def test_every_test_and_the_benchmarks_can_be_imported(pytestconfig) -> None:
-    for arguments in (["pytest", "--collect-only", "-q", "tests"], ["tests.benchmarks", "--help"]):
+    for arguments in (
+        ["pytest", "--collect-only", "-q", "tests"],
+        ["tests.benchmarks", "--help"],
+        ["tests.benchmarks.peers", "--help"],
+        ["tests.benchmarks.floor", "--help"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=pytestconfig.rootpath,

@@ -19,7 +19,7 @@ class Budget:
         if measured is None:
             return None
         kept = measured >= self.bound if self.at_least else measured <= self.bound
-        return spell(float(measured)) + ("" if kept else ": not reached")
+        return spell(measured) + ("" if kept else ": not reached")
 
 
 BUDGETS = (
@@ -39,6 +39,7 @@ BUDGETS = (
 
 
 def against_the_budget(reports: list[Report]) -> str:
-    """Spell the section's table."""
+    """Spell the section's table; what was not measured is left out."""
     rows = [[budget.what, *(budget.verdict(report) for report in reports)] for budget in BUDGETS]
+    rows = [row for row in rows if any(row[1:])]
     return markdown("Against the budget", ["budget", *(report.broker for report in reports)], rows)

@@ -43,10 +43,16 @@ def per_request_us(
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # a child that has just ended; its parent's count has it
+        return 0.0
     own: float = times.user + times.system
     return own if process.pid == os.getpid() else own + times.children_user + times.children_system
 
 
 def _memory_mb(process: psutil.Process) -> float:
-    return float(process.memory_full_info().pss) / 2**20
+    try:
+        return float(process.memory_full_info().pss) / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import uvloop
 
-from tests.benchmarks.floor.amqp import JOB, REPLY, message_through
+from tests.benchmarks.floor.broker import Passing
 from tests.benchmarks.floor.call import calling
 from tests.benchmarks.floor.http import serving
 from tests.benchmarks.processes import Processes
 from tests.benchmarks.report import Cell, Report
 from tests.benchmarks.simulator import lone_simulator
 from tests.benchmarks.site import rabbit_node
-
-QUORUM_MESSAGES = 2
 
 
 def main() -> None:
@@ -42,24 +40,27 @@ def main() -> None:
         node = stack.enter_context(rabbit_node(base / "rabbitmq"))
         assert node.pid is not None
         both = Processes({"client": (os.getpid(),), "server": (node.pid,)})
-        through = {
-            kind: uvloop.run(message_through(node.url, kind, both, seconds=seconds)) for kind in (JOB, REPLY)
+        passing = Passing(node.url, both, seconds=seconds)
+        queued, replied = uvloop.run(passing.queued()), uvloop.run(passing.replied())
+    tell(
+        {
+            "one HTTP request: the load, uvicorn with a raw ASGI application": (served, 1),
+            "one provider call: aiohttp, the simulator": (called, 1),
+            "one queued message: our client, RabbitMQ (quorum, confirmed, acknowledged)": (queued, 2),
+            "one reply: our client, RabbitMQ (exclusive, transient)": (replied, 1),
         }
-    tell(served, called, through)
+    )
 
 
-def tell(served: dict[str, float], called: dict[str, float], through: dict[str, dict[str, float]]) -> None:
-    """Print the table."""
+def tell(parts: dict[str, tuple[dict[str, float], int]]) -> None:
+    """Print the table and its sum."""
     rows: list[list[Cell]] = [
-        ["one HTTP request: uvicorn, a raw ASGI application", served["load"], served["server"], 1],
-        ["one provider call: aiohttp, the simulator", called["client"], called["server"], 1],
-        [f"one message: aiormq, {JOB}", through[JOB]["client"], through[JOB]["server"], QUORUM_MESSAGES],
-        [f"one message: aiormq, {REPLY}", through[REPLY]["client"], through[REPLY]["server"], 1],
+        [what, used["client"], used["server"], times] for what, (used, times) in parts.items()
     ]
-    floor = sum((float(row[1] or 0) + float(row[2] or 0)) * int(row[3] or 0) for row in rows)
+    floor = sum(sum(used.values()) * times for used, times in parts.values())
     Report("floor").table(
         "The floor of a sync chat over RabbitMQ, CPU µs",
-        ["part", "client", "server", "times in a sync chat"],
+        ["part: client, server", "client", "server", "times in a sync chat"],
         rows,
         note=f"Together {floor:,.0f} µs, without records, accounts and everything that makes it a gateway.",
     )

@@ -16,13 +16,13 @@ CONNECTIONS = 64
 
 
 def serving(base: Path, *, seconds: float) -> dict[str, float]:
-    """Return the CPU microseconds of ``server`` and of ``load`` for one request."""
+    """Return the CPU microseconds of ``client`` (the load) and ``server`` for one request."""
     port = free_port()
     argv = [sys.executable, "-m", "uvicorn", "tests.benchmarks.floor.echo:app", "--port", str(port)]
     argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--lifespan", "off"]
     environment = clean_environment({"PYTHONPATH": str(Path(__file__).parents[3])})
     with running(argv, environment, port=port, folder=base) as pid:
-        processes = Processes({"server": (pid,), "load": (os.getpid(),)})
+        processes = Processes({"client": (os.getpid(),), "server": (pid,)})
         target = Target(HOST, port, "/v1/chat/completions", CHAT_BODY)
         uvloop.run(measure(target, connections=CONNECTIONS, seconds=1))
         before = processes.cpu_s()

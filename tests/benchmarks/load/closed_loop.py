@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tests.benchmarks.load.connection import Connection, connect
+from tests.benchmarks.load.connection import Connection, all_closed, connect
 from tests.benchmarks.load.figures import Figures
 from tests.benchmarks.load.target import Target
 
@@ -60,6 +60,6 @@ async def _run(target: Target, connections: int, more: Callable[[], bool], secon
     for connection in opened:
         connection.start()
     async with asyncio.timeout(seconds + STRAGGLERS_LIMIT_S):
-        await asyncio.gather(*(connection.closed for connection in opened))
+        await all_closed(opened)
     took_s = time.perf_counter() - began
     return Figures(connections, took_s, sorted(latency * 1000 for latency in latencies_s))

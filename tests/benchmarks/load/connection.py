@@ -3,7 +3,7 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from tests.benchmarks.load.target import Target
@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol, ABC):
         self._expect = target.status_line
         self._buffer = b""
         self._leaving = False
+        self._error: Exception | None = None
         self._transport: asyncio.Transport
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -65,14 +66,18 @@ class Connection(asyncio.Protocol, ABC):
             self._fail(AssertionError(data[:800].decode(errors="replace")))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._leaving and not self.closed.done():
+        if self.closed.done():  # given up: nobody waits any more
+            return
+        error = self._error or exc
+        if error is None and not self._leaving:
+            error = ConnectionError("the server closed the connection")
+        if error is None:
             self.closed.set_result(None)
         else:
-            self._fail(exc or ConnectionError("the server closed the connection"))
+            self.closed.set_exception(error)
 
     def _fail(self, error: Exception) -> None:
-        if not self.closed.done():
-            self.closed.set_exception(error)
+        self._error = error
         self._transport.close()
 
 
@@ -83,3 +88,13 @@ async def connect(target: Target, make: Callable[[], C], count: int) -> list[C]:
     """Open ``count`` connections, one after the other."""
     loop = asyncio.get_running_loop()
     return [(await loop.create_connection(make, target.host, target.port))[1] for _ in range(count)]
+
+
+async def all_closed(connections: Sequence[Connection]) -> None:
+    """Wait until each has left; the first that fails ends them all."""
+    try:
+        await asyncio.gather(*(connection.closed for connection in connections))
+    finally:
+        for connection in connections:
+            connection.leave()
+        await asyncio.gather(*(connection.closed for connection in connections), return_exceptions=True)

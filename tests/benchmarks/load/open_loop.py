@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 
-from tests.benchmarks.load.connection import Connection, connect
+from tests.benchmarks.load.connection import Connection, all_closed, connect
 from tests.benchmarks.load.figures import Figures
 from tests.benchmarks.load.target import Target
 
@@ -58,11 +58,10 @@ async def offer(target: Target, *, per_second: float, seconds: float, connection
     opened = await connect(target, lambda: _Pooled(target, pool), connections)
     pool.idle.extend(opened)
     total = round(per_second * seconds)
-    closed = asyncio.gather(*(connection.closed for connection in opened))
     began = time.perf_counter()
     issued = 0
     async with asyncio.timeout(seconds + STRAGGLERS_LIMIT_S):
-        while len(pool.latencies_s) < total and not closed.done():
+        while len(pool.latencies_s) < total and not any(one.closed.done() for one in opened):
             now = time.perf_counter()
             while issued < total and began + issued / per_second <= now:
                 pool.due.append(began + issued / per_second)
@@ -72,5 +71,5 @@ async def offer(target: Target, *, per_second: float, seconds: float, connection
         took_s = time.perf_counter() - began
         for connection in opened:
             connection.leave()
-        await closed
+        await all_closed(opened)
     return Figures(connections, took_s, sorted(latency * 1000 for latency in pool.latencies_s))

@@ -81,26 +81,31 @@ class _Reader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(time.perf_counter(), repr(exc) if exc else "closed before [DONE]")
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def give_up(self, why: str) -> None:
+        self._end(time.perf_counter(), why)
+        self._transport.abort()
 
     def _end(self, now: float, failure: str) -> None:
-        if self.closed.done():
-            return
-        self._stream.ended_at = now
-        self._stream.failure = failure
-        self.closed.set_result(None)
-        self._transport.close()
+        if not self._stream.ended_at:
+            self._stream.ended_at = now
+            self._stream.failure = failure
+            self._transport.close()
 
 
 async def read_stream(target: Target, *, tokens: int, limit_s: float) -> Stream:
     """Open one stream and read it to its end; what goes wrong is in its ``failure``."""
     stream = Stream(tokens)
     loop = asyncio.get_running_loop()
-    _, reader = await loop.create_connection(lambda: _Reader(target, stream), target.host, target.port)
+    reader = _Reader(target, stream)
+    await loop.create_connection(lambda: reader, target.host, target.port)
     try:
         async with asyncio.timeout(limit_s):
             await reader.closed
     except TimeoutError:
-        stream.failure = f"not ended after {limit_s:.0f} s, {stream.tokens} tokens came"
+        reader.give_up(f"not ended after {limit_s:g} s, {stream.tokens} tokens came")
     return stream
 
 

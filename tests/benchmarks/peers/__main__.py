@@ -90,7 +90,9 @@ def tell(report: Report, rounds: Rounds) -> None:
         note="CPU: of the gateway's own processes for one request, its broker and stores included.",
     )
     report.table(
-        "Memory after the rounds, MB (PSS)", ["gateway", "MB"], [*map(list, rounds.memory_mb.items())]
+        "Memory after the rounds, MB (PSS)",
+        ["gateway", "MB"],
+        [[name, mb] for name, mb in rounds.memory_mb.items()],
     )
     ours = [name for name in rounds.measured if name.startswith("Penstock")]
     rows = [_ratios(report, rounds, mine, peer) for mine in ours for peer in TARGETS]

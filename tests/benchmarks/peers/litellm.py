@@ -26,7 +26,7 @@ def _program() -> Path:
     uv = tool("uv", ROOT / ".venv-uv/bin/uv")
     folder = FOLDER / f"litellm-{VERSION}"
     python = folder / "env/bin/python"
-    pip = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+    pip = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     install(
         folder,
         [
@@ -76,7 +76,7 @@ def litellm_proxy(base: Path, *, simulator_port: int, workers: int) -> Iterator[
             "LITELLM_TELEMETRY": "False",
         }
     )
-    argv = [program, "--config", base / "config.yaml", "--host", HOST, "--port", str(port)]
+    argv = [str(program), "--config", str(base / "config.yaml"), "--host", HOST, "--port", str(port)]
     argv += ["--num_workers", str(workers)]
     target = Target(HOST, port, "/v1/chat/completions", CHAT_BODY, {"Authorization": f"Bearer {KEY}"})
     with running(argv, environment, port=port, folder=base) as pid:

@@ -36,6 +36,6 @@ def portkey_gateway(base: Path, *, simulator_port: int) -> Iterator[Subject]:
         "Authorization": "Bearer none",
     }
     target = Target(HOST, port, "/v1/chat/completions", CHAT_BODY, headers)
-    argv = [node, "--require", LOOPBACK, server, f"--port={port}", "--headless"]
+    argv = [node, "--require", str(LOOPBACK), str(server), f"--port={port}", "--headless"]
     with running(argv, environment, port=port, folder=base) as pid:
         yield Subject("Portkey gateway", target, (pid,))

@@ -20,6 +20,6 @@ def run(site: Site, report: Report) -> None:
         "Memory, MB (PSS)",
         ["process", "just started", "after the load"],
         by_process([fresh, loaded]),
-        note=f"The local fleet with its supervisor, without RabbitMQ: {fresh_all:.0f} just started, "
-        f"{loaded_all:.0f} after the load.",
+        note=f"The local fleet, its supervisor included and RabbitMQ not: {fresh_all:.0f} MB just started, "
+        f"{loaded_all:.0f} MB after the load.",
     )

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
@@ -34,8 +33,8 @@ def run(site: Site, report: Report) -> None:
     target, processes = site.requests().chat(), site.processes(load=True)
     uvloop.run(measure(target, connections=CONNECTIONS, seconds=1))
     before = processes.cpu_s()
-    with ExitStack() as stack:
-        base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
         spies = _start(spy, processes, base, seconds=site.seconds)
         figures = uvloop.run(measure(target, connections=CONNECTIONS, seconds=site.seconds + 1))
         used = per_request_us(before, processes.cpu_s(), figures.requests)
