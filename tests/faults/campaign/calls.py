@@ -56,11 +56,11 @@ class Callers:
         simulator["delay_ms"] = self.rng.choice((0, 50, 500)) if delay_ms is None else delay_ms
         text = " ".join(f"call-{self._count}:{number}" for number in range(20))
         began = self.history.now()
-        detail = ""
+        detail = job_id = ""
         outcome: Outcome = "answered"
         try:
             async with asyncio.timeout(CALL_LIMIT_S):
-                await (self._stream if streamed else self._ask)(text, simulator)
+                job_id = await (self._stream if streamed else self._ask)(text, simulator)
         except HonestError as error:
             outcome, detail = "error", str(error)
         except WrongAnswerError as error:
@@ -69,18 +69,21 @@ class Callers:
             outcome = "late"
         except (aiohttp.ClientError, OSError) as error:
             outcome, detail = "broken", repr(error)
-        self.history.record(Called(streamed=streamed, began=began, outcome=outcome, detail=detail))
+        self.history.record(
+            Called(streamed=streamed, began=began, outcome=outcome, detail=detail, job_id=job_id)
+        )
         return outcome
 
-    async def _ask(self, text: str, simulator: dict[str, Any]) -> None:
+    async def _ask(self, text: str, simulator: dict[str, Any]) -> str:
         body = self._body(text, simulator)
         async with self.session.post("/v1/chat/completions", json=body) as answer:
             content = await answer.json()
             _raise_for(answer.status, content)
         if content["choices"][0]["message"]["content"] != text:
             raise WrongAnswerError(str(content))
+        return answer.headers["X-Job-Id"]
 
-    async def _stream(self, text: str, simulator: dict[str, Any]) -> None:
+    async def _stream(self, text: str, simulator: dict[str, Any]) -> str:
         body = self._body(text, simulator) | {"stream": True}
         said, done = "", False
         async with self.session.post("/v1/chat/completions", json=body) as answer:
@@ -94,6 +97,7 @@ class Callers:
                     said += _text_of(json.loads(data))
         if not done or said != text:
             raise WrongAnswerError(f"done: {done}, said: {said}")
+        return answer.headers["X-Job-Id"]
 
     @staticmethod
     def _body(text: str, simulator: dict[str, Any]) -> dict[str, Any]:
