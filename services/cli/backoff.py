@@ -9,7 +9,8 @@ class Backoff:
 
     initial_s: float = 0.25
     limit_s: float = 15.0
-    healthy_after_s: float = 20.0
+    healthy_after_s: float = 5.0
+    """Above the time that a start takes, so that only who cannot start waits long."""
     failures: int = 0
 
     def after(self, lived_s: float) -> float:

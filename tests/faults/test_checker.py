@@ -203,6 +203,12 @@ def test_an_error_long_after_the_recovery_is_found() -> None:
     assert len(check(history, evidence_of())) == 1
 
 
+def test_an_answer_that_is_not_recorded_is_found() -> None:
+    call = Called(at=30, streamed=False, began=20, outcome="answered", job_id="job_9")
+    (breach,) = check(history_of(call), evidence_of())
+    assert "is not recorded" in breach
+
+
 def test_a_refused_submission_is_excused_by_a_dead_database_only() -> None:
     refused = NotAccepted(at=22, key="plain-2", began=21, status=503, reason="database_unavailable")
     for victim, breaches in (("postgres", 0), ("rabbitmq", 1)):

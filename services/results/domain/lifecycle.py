@@ -9,6 +9,7 @@ recorded, nor are those behind it: the end then brings the whole answer as one m
 
 from datetime import datetime
 from functools import singledispatch
+from uuid import UUID
 
 import orjson
 
@@ -68,21 +69,17 @@ def _started(message: JobStarted, job: JobRecord, now: datetime) -> bool:
     job.announced = job.changed = True
     job.started_at = job.started_at or message.started_at
     if job.current_start != message.start_id:  # else its deltas overtook it
-        job.current_start, job.delta_sequence = message.start_id, None
-    if job.status is JobStatus.QUEUED:
-        job.status = JobStatus.IN_PROGRESS
-        job.append("job.in_progress", _IN_PROGRESS)
-    elif earlier:
-        job.append("job.retrying", _retrying(job.attempt, message.started_at, SILENT_START))
+        retrying = _retrying(job.attempt, message.started_at, SILENT_START) if earlier else None
+        _begin(job, message.start_id, retrying)
     return True
 
 
 @_apply.register
 def _delta(message: JobDelta, job: JobRecord, _now: datetime) -> bool:
     if message.start_id != job.current_start:
-        if message.start_id in job.attempts:
+        if message.start_id in job.attempts or message.sequence > 0:
             return False
-        job.current_start, job.delta_sequence = message.start_id, None
+        _begin(job, message.start_id)
     if message.sequence != job.deltas:
         return False
     job.delta_sequence = message.sequence
@@ -131,6 +128,18 @@ def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
         started_at=message.started_at,
     )
     return True
+
+
+def _begin(job: JobRecord, start_id: UUID, retrying: str | None = None) -> None:
+    """Let the chunks of a start be those that count, and say so where others stand before them."""
+    if job.status is JobStatus.QUEUED:
+        job.status = JobStatus.IN_PROGRESS
+        job.append("job.in_progress", _IN_PROGRESS)
+    elif retrying is not None:
+        job.append("job.retrying", retrying)
+    elif job.deltas:
+        job.append("job.in_progress", _IN_PROGRESS)
+    job.current_start, job.delta_sequence = start_id, None
 
 
 def _chunks_are_missing(job: JobRecord, message: JobFinished) -> bool:

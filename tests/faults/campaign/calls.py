@@ -49,16 +49,18 @@ class Callers:
             if await self.call(streamed=streamed) != "answered":
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
 
-    async def call(self, *, streamed: bool) -> Outcome:
-        """Make one call and record how it ended."""
+    async def call(self, *, streamed: bool, delay_ms: int | None = None) -> Outcome:
+        """Make one call and record how it ended; its delay is random unless it is given."""
         self._count += 1
+        simulator: dict[str, Any] = {"tokens_per_s": self.rng.choice((10, 40, 200))} if streamed else {}
+        simulator["delay_ms"] = self.rng.choice((0, 50, 500)) if delay_ms is None else delay_ms
         text = " ".join(f"call-{self._count}:{number}" for number in range(20))
         began = self.history.now()
-        detail = ""
+        detail = job_id = ""
         outcome: Outcome = "answered"
         try:
             async with asyncio.timeout(CALL_LIMIT_S):
-                await (self._stream(text) if streamed else self._ask(text))
+                job_id = await (self._stream if streamed else self._ask)(text, simulator)
         except HonestError as error:
             outcome, detail = "error", str(error)
         except WrongAnswerError as error:
@@ -67,19 +69,22 @@ class Callers:
             outcome = "late"
         except (aiohttp.ClientError, OSError) as error:
             outcome, detail = "broken", repr(error)
-        self.history.record(Called(streamed=streamed, began=began, outcome=outcome, detail=detail))
+        self.history.record(
+            Called(streamed=streamed, began=began, outcome=outcome, detail=detail, job_id=job_id)
+        )
         return outcome
 
-    async def _ask(self, text: str) -> None:
-        body = self._body(text, {"delay_ms": self.rng.choice((0, 50, 500))})
+    async def _ask(self, text: str, simulator: dict[str, Any]) -> str:
+        body = self._body(text, simulator)
         async with self.session.post("/v1/chat/completions", json=body) as answer:
             content = await answer.json()
             _raise_for(answer.status, content)
         if content["choices"][0]["message"]["content"] != text:
             raise WrongAnswerError(str(content))
+        return answer.headers["X-Job-Id"]
 
-    async def _stream(self, text: str) -> None:
-        body = self._body(text, {"tokens_per_s": self.rng.choice((10, 40, 200))}) | {"stream": True}
+    async def _stream(self, text: str, simulator: dict[str, Any]) -> str:
+        body = self._body(text, simulator) | {"stream": True}
         said, done = "", False
         async with self.session.post("/v1/chat/completions", json=body) as answer:
             if answer.status != 200:
@@ -92,6 +97,7 @@ class Callers:
                     said += _text_of(json.loads(data))
         if not done or said != text:
             raise WrongAnswerError(f"done: {done}, said: {said}")
+        return answer.headers["X-Job-Id"]
 
     @staticmethod
     def _body(text: str, simulator: dict[str, Any]) -> dict[str, Any]:

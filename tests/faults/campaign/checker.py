@@ -140,6 +140,13 @@ def calls_end_in_time_and_honestly(history: History, _: Evidence) -> Iterator[st
             yield f"a call failed though nothing that it needs was away: {call}"
 
 
+def every_answered_call_is_recorded(history: History, evidence: Evidence) -> Iterator[str]:
+    recorded = {job.id for job in evidence.jobs if job.status == "completed"}
+    for call in history.of(Called):
+        if call.job_id and call.job_id not in recorded:
+            yield f"a call was answered and is not recorded as completed: {call}"
+
+
 def submissions_fail_only_with_what_they_need(history: History, _: Evidence) -> Iterator[str]:
     for refused in history.of(NotAccepted):
         if refused.status not in (0, 503):
@@ -171,6 +178,7 @@ RULES: Sequence[Rule] = (
     whoever_follows_reads_every_event_once,
     nothing_completes_without_a_call,
     calls_end_in_time_and_honestly,
+    every_answered_call_is_recorded,
     submissions_fail_only_with_what_they_need,
     everybody_killed_came_back,
 )

@@ -80,6 +80,8 @@ class Called(_Entry):
     began: float
     outcome: Outcome
     detail: str = ""
+    job_id: str = ""
+    """Under which it is recorded, if its answer said so."""
 
 
 class Killed(_Entry):

@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import aiohttp
 import psycopg
 
+from shared.contracts.ids import parse_public_id
 from tests.faults.campaign.calls import Callers
 from tests.faults.campaign.chance import chance
 from tests.faults.campaign.checker import check
 from tests.faults.campaign.evidence import OPEN, Evidence, gather_evidence
 from tests.faults.campaign.history import Accepted, Called, History, Killed, NotAccepted, Recovered
-from tests.faults.campaign.jobs import JobClients
+from tests.faults.campaign.jobs import LONG_POLL_S, JobClients
 from tests.faults.campaign.killer import Killer
 from tests.faults.campaign.victims import Victim, postgres_url
+from tests.faults.campaign.work import Kind
 from tests.support.fleet import Fleet
 from tests.support.store import until
 
@@ -100,9 +103,10 @@ async def verdict_on(load: Load, *, folder: Path) -> Verdict:
     """Wait until the fleet is ready and at rest, then check; the evidence stays in ``folder``."""
     fleet = load.fleet
     await until(lambda: _is_ready(fleet), limit_s=READY_LIMIT_S)
+    await _works_again(load)
     url = postgres_url(fleet)
     with suppress(TimeoutError):  # the checker names what is still open
-        await until(lambda: _nothing_is_open(url), limit_s=DRAIN_LIMIT_S)
+        await until(lambda: _is_at_rest(load.history, url), limit_s=DRAIN_LIMIT_S)
     status = await asyncio.to_thread(fleet.status)
     evidence = await gather_evidence(url, status["simulator_url"])
     (folder / "evidence.json").write_text(evidence.model_dump_json(indent=1))
@@ -140,5 +144,28 @@ def open_jobs(postgres_url: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-async def _nothing_is_open(postgres_url: str) -> bool:
-    return await asyncio.to_thread(open_jobs, postgres_url) == 0
+async def _works_again(load: Load) -> None:
+    """Show that the fleet does all that it did before: a call, a job, and the metrics of every service."""
+    assert await load.callers.call(streamed=False) == "answered"
+    job_id = await load.jobs.submit(Kind.PLAIN, f"{Kind.PLAIN}-last")
+    assert job_id is not None
+    assert await load.jobs.look(job_id, wait_s=LONG_POLL_S) == "completed"
+    status = await asyncio.to_thread(load.fleet.status)
+    for service in status["services"]:
+        async with aiohttp.request("GET", f"http://127.0.0.1:{service['admin_port']}/metrics") as answer:
+            assert answer.status == 200
+            assert "penstock_" in await answer.text()
+
+
+async def _is_at_rest(history: History, postgres_url: str) -> bool:
+    """Whether every job has ended and every call that was answered is recorded."""
+    if await asyncio.to_thread(open_jobs, postgres_url):
+        return False
+    answered = [parse_public_id("job", call.job_id) for call in history.of(Called) if call.job_id]
+    return await asyncio.to_thread(_recorded, postgres_url, answered) == len(answered)
+
+
+def _recorded(postgres_url: str, jobs: list[UUID]) -> int:
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute("SELECT count(*) FROM jobs WHERE id = ANY(%s)", [jobs]).fetchone()
+    return 0 if row is None else int(row[0])

@@ -42,6 +42,11 @@ def test_backoff_doubles_up_to_its_limit_and_forgets_after_a_healthy_life():
     assert backoff.after(0.1) == 2
 
 
+def test_who_worked_for_some_seconds_is_started_again_at_once_however_often_it_was_killed():
+    backoff = Backoff()
+    assert {backoff.after(6) for _ in range(50)} == {backoff.initial_s}
+
+
 def test_without_configuration_every_server_is_embedded(folder):
     fleet = environment(folder)
     added = fleet.additions(ENGINES)

@@ -67,6 +67,15 @@ def test_deltas_that_overtake_their_start_are_kept(job: Job, record: JobRecord) 
         True,
     ]
     assert record.status is JobStatus.IN_PROGRESS
+    assert types(record) == ["job.in_progress", "job.delta", "job.delta"]
+
+
+def test_deltas_that_overtake_a_second_start_void_those_of_the_first_and_are_not_voided_themselves(
+    job: Job, record: JobRecord
+) -> None:
+    feed(record, job.started(A), job.delta(A, 0), job.delta(B, 0), job.started(B), job.delta(B, 1))
+    assert types(record) == ["job.in_progress", "job.delta", "job.in_progress", "job.delta", "job.delta"]
+    assert record.attempts[A].outcome == "ambiguous"
 
 
 def test_a_deferral_queues_the_next_attempt(job: Job, record: JobRecord) -> None:
