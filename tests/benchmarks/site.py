@@ -52,10 +52,9 @@ class Site:
     def broker_url(self) -> str:
         return self.postgres_url if self.node is None else self.node.url
 
-    def restart(self, extra: Mapping[str, str] = {}) -> float:
+    def restart(self) -> float:
         """Stop and start in the same folder; returns the seconds from start to ready."""
         self.fleet.stop()
-        self.fleet.environment = {**self.fleet.environment, **extra}
         return self.fleet.start()
 
 

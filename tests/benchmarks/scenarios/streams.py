@@ -1,7 +1,4 @@
-"""Many streams at once, every token checked.
-
-A worker runs 128 calls at a time as shipped; here it is told to run them all, so the fleet is started anew.
-"""
+"""Many streams at once, every token checked."""
 
 import uvloop
 
@@ -20,12 +17,6 @@ LIMIT_FACTOR = 6
 
 def run(site: Site, report: Report) -> None:
     """Read streams that take two and a half times the length of a measurement at the provider's pace."""
-    site.restart(
-        {
-            "PENSTOCK_WORKER__CONCURRENCY": str(STREAMS),
-            "PENSTOCK_WORKER__LANES__INTERACTIVE__PREFETCH": str(STREAMS),
-        }
-    )
     tokens = round(2.5 * site.seconds * TOKENS_PER_S)
     requests, processes = site.requests(), site.processes(load=True)
     fields = {
