@@ -1,6 +1,6 @@
 """Many more jobs than are run: all are accepted, all end once, and no process grows with their number.
 
-``make backlog`` runs it with the 100,000 jobs that the figures in ``docs/benchmarks.md`` are about.
+Ten thousand jobs by default; ``make backlog`` runs it with 100,000.
 """
 
 import pytest
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.faults
 
 QUEUE = job_queue(Operation.CHAT, Lane.STANDARD)
 LIMIT_S = 420.0
+LOOK_S = 0.3
+"""Counting very many jobs is work for PostgreSQL, too."""
 MAY_GROW_MB = 8.0
 """Of a process's own memory between a fifth of the way and its end: noise, and not a job's worth."""
 CLAIM_BYTES = 300
@@ -64,14 +66,14 @@ async def test_a_backlog_is_accepted_and_drained_without_loss_or_growth(fleet: F
         await backlog.submit(fifth)
         before = backlog.memory()
         await backlog.submit(jobs - fifth)
-        await until(all_published, limit_s=LIMIT_S)
+        await until(all_published, limit_s=LIMIT_S, every_s=LOOK_S)
         assert (await backlog.progress())["open"] == jobs
         _assert_bounded(before, backlog.memory(), jobs=0)
 
         await backlog.broker.resume(QUEUE)
-        await until(lambda: left_at_most(jobs - fifth), limit_s=LIMIT_S)
+        await until(lambda: left_at_most(jobs - fifth), limit_s=LIMIT_S, every_s=LOOK_S)
         before = backlog.memory()
-        await until(lambda: left_at_most(0), limit_s=LIMIT_S)
+        await until(lambda: left_at_most(0), limit_s=LIMIT_S, every_s=LOOK_S)
         _assert_bounded(before, backlog.memory(), jobs=jobs)
         assert await backlog.ends() == {
             "jobs": jobs,

@@ -21,9 +21,9 @@ JOB = {
     "input": {"model": "simulator/echo", "messages": [{"role": "user", "content": "one of very many"}]},
 }
 _PROGRESS = """
-SELECT (SELECT count(*) FROM outbox) AS open,
-       (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS unpublished,
-       (SELECT coalesce(max(publication), 1) FROM outbox) AS publications
+SELECT count(*) AS open, count(*) FILTER (WHERE published_at IS NULL) AS unpublished,
+       coalesce(max(publication), 1) AS publications
+FROM outbox
 """
 _ENDS = """
 SELECT (SELECT count(*) FROM jobs) AS jobs,

@@ -66,12 +66,12 @@ def settings_for(url: str) -> PostgresSettings:
     return PostgresSettings(url=SecretStr(url))
 
 
-async def until(condition: Callable[[], Any], *, limit_s: float = LIMIT_S) -> Any:
+async def until(condition: Callable[[], Any], *, limit_s: float = LIMIT_S, every_s: float = 0.02) -> Any:
     """Poll an async condition until it is true, within a bound."""
     async with asyncio.timeout(limit_s):
         found = await condition()
         while not found:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every_s)
             found = await condition()
         return found
 
