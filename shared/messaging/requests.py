@@ -43,11 +43,12 @@ class Replies:
         del self._expected[self._correlation_id]
         self._arrived.clear()
 
-    async def next(self, timeout_s: float) -> Message:
+    async def next(self, timeout_s: float | None = None) -> Message:
         """Wait for the next reply.
 
         Args:
-            timeout_s: Seconds; at 0 or less only what has arrived already is returned.
+            timeout_s: Seconds; at 0 or less only what has arrived already is returned. None waits until
+                somebody calls :meth:`give_up`.
 
         Raises:
             TimeoutError: None arrived in time.
@@ -61,14 +62,15 @@ class Replies:
             return self._arrived.popleft()
         raise self._over or TimeoutError
 
-    async def _news(self, timeout_s: float) -> None:
+    async def _news(self, timeout_s: float | None) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        late = loop.call_later(max(0.0, timeout_s), self._wake)
+        late = None if timeout_s is None else loop.call_later(max(0.0, timeout_s), self._wake)
         try:
             await self._waiter
         finally:
-            late.cancel()
+            if late is not None:
+                late.cancel()
             self._waiter = None
 
     def arrived(self) -> Message | None:

@@ -33,12 +33,12 @@ class Call:
         self.address = address
         self._replies = replies
         self._calls = calls
-        self._clock = asyncio.get_running_loop().time
-        self._ends_at = self._clock() + (job.deadline_at - datetime.now(UTC)).total_seconds()
 
     def __enter__(self) -> Self:
-        """Listen for replies."""
+        """Listen for replies, until the deadline of the job."""
         self._replies.__enter__()
+        lasts_s = (self.job.deadline_at - datetime.now(UTC)).total_seconds()
+        self._late = asyncio.get_running_loop().call_later(lasts_s, self._expire)
         return self
 
     def __exit__(
@@ -48,6 +48,7 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         """Listen no more, and clear up behind a call that has no answer."""
+        self._late.cancel()
         self._replies.__exit__(kind, error, traceback)
         if isinstance(error, DeadlineExceededError):
             self._calls.expire(self.job, error)
@@ -70,10 +71,7 @@ class Call:
             BrokerUnavailableError: The connection broke, so a reply may be lost.
             PenstockError: What :meth:`give_up` was told.
         """
-        try:
-            message = await self._replies.next(self._ends_at - self._clock())
-        except TimeoutError:
-            raise DeadlineExceededError("The model did not answer in time.") from None
+        message = await self._replies.next()
         return read_reply(message.type, message.body)
 
     def arrived(self) -> ReplyDelta | ReplyEnd | None:
@@ -84,6 +82,9 @@ class Call:
     def give_up(self, error: PenstockError) -> None:
         """End the waiting of whoever waits for the next message."""
         self._replies.give_up(error)
+
+    def _expire(self) -> None:
+        self.give_up(DeadlineExceededError("The model did not answer in time."))
 
 
 class ProviderCalls:
