@@ -147,14 +147,17 @@ class Channel:
 
     async def close(self) -> None:
         """Close; the broker gives every unsettled delivery to others."""
-        if self._error is not None:
-            return
+        if self._error is None:
+            self.abandon()
+            await asyncio.wait([self.closed])
+
+    def abandon(self) -> None:
+        """Close without waiting for it."""
         self.flush()
         self.send(methods.CHANNEL_CLOSE, code=SUCCESS)
         self._error = ChannelClosedError(SUCCESS, "closed here")
         self.closing = True
         self.consumers.clear()
-        await asyncio.wait([self.closed])
 
     def answer_close(self) -> None:
         """Tell the broker that its closing of the channel was noticed."""

@@ -54,7 +54,11 @@ class Connection(asyncio.Protocol):
             raise ConnectionLostError(f"all {self._most_channels} channels are in use")
         channel = Channel(number, self.writer, largest_frame=self._splitter.largest)
         self._channels[number] = Receiving(channel, self._forget)
-        await channel.call(methods.CHANNEL_OPEN, methods.CHANNEL_OPEN_OK)
+        try:
+            await channel.call(methods.CHANNEL_OPEN, methods.CHANNEL_OPEN_OK)
+        except asyncio.CancelledError:
+            channel.abandon()
+            raise
         return channel
 
     async def close(self) -> None:
@@ -114,7 +118,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody."""
-        reason = self._error or ConnectionLostError(f"the connection broke: {exc!r}")
+        reason = self._error or ConnectionLostError(repr(exc) if exc else "the broker hung up")
         self._error = reason
         if self._heartbeat is not None:
             self._heartbeat.stop()

@@ -23,6 +23,7 @@ from shared.messaging.rabbitmq.wire import (
     moment,
     queued_properties,
     raw_headers,
+    read_attempt,
     read_standing,
 )
 
@@ -58,7 +59,7 @@ class DeadLetters:
         async with self._looking(queue) as look:
             async for raw in _chosen(look.channel, look.queue, ids):
                 letter, now = _read(raw, queue), now_ms()
-                first = Standing(published_at_ms=read_standing(raw, now_ms=now).published_at_ms)
+                first = Standing(published_at_ms=read_standing(raw_headers(raw), now_ms=now).published_at_ms)
                 properties = queued_properties(replace(letter.message, expires_at=None), first, now_ms=now)
                 await self._publisher.publish(DEFAULT_EXCHANGE, queue, letter.message.body, properties)
                 look.remove(raw)
@@ -124,6 +125,6 @@ def _read(raw: Incoming, queue: str) -> DeadLetter:
         queue=queue,
         message=message_of(raw.properties, raw.body),
         reason=headers.get(REASON, ""),
-        attempt=read_standing(raw, now_ms=now_ms()).attempt,
+        attempt=read_attempt(headers),
         died_at=moment(headers.get(DIED_AT, 0)),
     )

@@ -7,6 +7,7 @@ is at least once. What RabbitMQ counts itself differs between versions and inclu
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -19,11 +20,14 @@ from shared.messaging.rabbitmq.declarations import dead_queue
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
 from shared.messaging.rabbitmq.wire import (
+    REDELIVERED,
     Standing,
     dead_properties,
     message_of,
     moment,
     queued_properties,
+    raw_headers,
+    read_attempt,
     read_standing,
 )
 
@@ -39,7 +43,7 @@ def now_ms() -> int:
 class RabbitDelivery:
     """One message that this process holds."""
 
-    __slots__ = ("_channel", "_link", "_publisher", "_settled", "_standing", "_tag", "message", "queue")
+    __slots__ = ("_channel", "_headers", "_link", "_publisher", "_settled", "_tag", "message", "queue")
 
     def __init__(
         self, raw: Incoming, *, channel: Channel, queue: str, link: Link, publisher: Publisher
@@ -49,24 +53,24 @@ class RabbitDelivery:
         self._link = link
         self._publisher = publisher
         self._settled = False
-        self._standing = read_standing(raw, now_ms=now_ms())
+        self._headers = raw_headers(raw)
         self.queue = queue
         self.message: Message = message_of(raw.properties, raw.body)
 
     @property
     def attempt(self) -> int:
         """Which delivery to a consumer this is, from 1."""
-        return self._standing.attempt
+        return read_attempt(self._headers)
 
     @property
     def redelivered(self) -> bool:
         """Whether an earlier consumer had it."""
-        return self._standing.redelivered
+        return REDELIVERED in self._headers
 
     @property
     def published_at(self) -> datetime:
         """When it was first put on the queue."""
-        return moment(self._standing.published_at_ms)
+        return moment(self._standing().published_at_ms)
 
     @property
     def lost(self) -> bool:
@@ -112,26 +116,25 @@ class RabbitDelivery:
             case Settlement.DEAD_LETTER:
                 properties = dead_properties(
                     self.message,
-                    self._standing,
+                    self._standing(),
                     identifier=uuid4().hex,
                     reason=reason[:_LONGEST_REASON],
                     died_at_ms=now_ms(),
                 )
                 target = dead_queue(self.queue)
             case Settlement.RELEASE:
-                properties = queued_properties(self.message, self._standing, now_ms=now_ms())
+                properties = queued_properties(self.message, self._standing(), now_ms=now_ms())
                 target = self.queue
             case _:
                 properties = queued_properties(self.message, self._counted(), now_ms=now_ms())
                 target = self.queue
         await self._publisher.publish(DEFAULT_EXCHANGE, target, self.message.body, properties)
 
+    def _standing(self) -> Standing:
+        return read_standing(self._headers, now_ms=now_ms())
+
     def _counted(self) -> Standing:
-        return Standing(
-            published_at_ms=self._standing.published_at_ms,
-            attempt=self._standing.attempt + 1,
-            redelivered=True,
-        )
+        return replace(self._standing(), attempt=self.attempt + 1, redelivered=True)
 
     def _tell(self, *, acknowledge: bool) -> None:
         try:

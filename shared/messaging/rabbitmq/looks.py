@@ -9,7 +9,7 @@ from shared.messaging.rabbitmq.delivery import now_ms
 from shared.messaging.rabbitmq.giving_back import give_back
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.pauses import Pauses
-from shared.messaging.rabbitmq.wire import read_standing
+from shared.messaging.rabbitmq.wire import raw_headers, read_standing
 
 TIMEOUT_S = 5.0
 
@@ -40,7 +40,9 @@ async def look(link: Link, pauses: Pauses, queue: str, *, with_age: bool) -> Que
             first = await channel.get(queue)
             if first is not None:
                 now = now_ms()
-                oldest_age_s = max(0, now - read_standing(first, now_ms=now).published_at_ms) / 1000
+                oldest_age_s = (
+                    max(0, now - read_standing(raw_headers(first), now_ms=now).published_at_ms) / 1000
+                )
                 await give_back(channel, queue, waited=counted.messages)
     return QueueStats(
         ready=counted.messages,

@@ -124,11 +124,16 @@ def message_of(properties: Properties, body: bytes) -> Message:
     )
 
 
-def read_standing(raw: Incoming, *, now_ms: int) -> Standing:
+def read_attempt(headers: Mapping[str, Any]) -> int:
+    """Read which delivery to a consumer this is, from 1."""
+    attempt: int = headers.get(ATTEMPT, 1)
+    return attempt
+
+
+def read_standing(headers: Mapping[str, Any], *, now_ms: int) -> Standing:
     """Read what travels with a message; a foreign one counts as published now."""
-    headers = raw_headers(raw)
     return Standing(
         published_at_ms=headers.get(PUBLISHED_AT, now_ms),
-        attempt=headers.get(ATTEMPT, 1),
+        attempt=read_attempt(headers),
         redelivered=REDELIVERED in headers,
     )

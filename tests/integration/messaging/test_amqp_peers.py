@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,7 @@ from shared.messaging.amqp.frames import (
 from shared.messaging.amqp.handshake import connect
 from shared.messaging.amqp.methods import Method
 from shared.messaging.amqp.properties import Properties
+from tests.contract.broker.collector import eventually
 
 BOUND_S = 10.0
 
@@ -87,7 +91,7 @@ Serve = Callable[[Peer], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def serving(serve: Serve) -> AsyncIterator[str]:
+async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
         with contextlib.suppress(ConnectionError):
@@ -99,9 +103,9 @@ async def serving(serve: Serve) -> AsyncIterator[str]:
         ended.set()
 
     ended = asyncio.Event()
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"amqp://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield f"amqp{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with asyncio.timeout(BOUND_S):
             await ended.wait()
     finally:
@@ -123,6 +127,44 @@ async def refusal(serve: Serve) -> BaseException:
         with pytest.raises((AmqpError, OSError)) as refused:
             await connect(address_of(url), name="test", heartbeat_s=10)
     return refused.value
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 that vouches for itself, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(path)]
+    subprocess.run(
+        ["openssl", *request.split(), *names],
+        check=True,
+        capture_output=True,
+    )
+    return path
+
+
+async def test_an_encrypted_connection_is_made_with_a_broker_that_a_named_authority_vouches_for(certificate):
+    async def plain(peer: Peer) -> None:
+        await peer.open()
+
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    async with serving(plain, tls=tls) as url, asyncio.timeout(BOUND_S):
+        connection = await connect(address_of(f"{url}?cafile={certificate}"), name="test", heartbeat_s=0)
+        connection.abort(ConnectionLostError("the test is over"))
+
+
+async def test_a_broker_that_nobody_vouches_for_is_refused(certificate):
+    def accept(*_: object) -> None:
+        pytest.fail("the client should have refused")
+
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    async with await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls) as server:
+        url = f"amqps://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(ssl.SSLCertVerificationError):
+            async with asyncio.timeout(BOUND_S):
+                await connect(address_of(url), name="test", heartbeat_s=0)
 
 
 async def test_a_peer_that_never_answers_is_given_up_when_the_caller_says_so():
@@ -267,6 +309,28 @@ async def test_a_refusal_closes_its_channel_and_no_other():
         with pytest.raises(ChannelClosedError):
             one.ack(1)
         await two.prefetch(5)
+
+
+async def test_a_channel_that_nobody_waits_for_any_more_is_closed_once_it_is_open():
+    asked = asyncio.Event()
+
+    async def slow(peer: Peer) -> None:
+        await peer.open()
+        await peer.expect(methods.CHANNEL_OPEN)
+        asked.set()
+        await peer.expect(methods.CHANNEL_CLOSE)
+        peer.send(methods.CHANNEL_OPEN_OK, 1)
+        peer.send(methods.CHANNEL_CLOSE_OK, 1)
+
+    async with connected(slow) as connection, asyncio.TaskGroup() as group:
+
+        async def open_channels() -> int:
+            return len(connection._channels)
+
+        opening = group.create_task(connection.channel())
+        await asked.wait()
+        opening.cancel()
+        await eventually(open_channels, lambda count: count == 0)
 
 
 async def test_both_sides_may_close_a_channel_at_once():
