@@ -31,6 +31,7 @@ async def lose_everything(fleet: Fleet, node: RabbitNode, folder: Path) -> None:
         for number in range(JOBS):
             kind = kinds[number % len(kinds)]
             await load.jobs.submit(kind, f"{kind}-{number}")
+        assert len(load.history.of(Accepted)) == JOBS
         victim = RabbitVictim(node)
         pid = victim.kill()
         assert await asyncio.to_thread(open_jobs, postgres_url(fleet)) > JOBS / 2
@@ -44,7 +45,6 @@ async def lose_everything(fleet: Fleet, node: RabbitNode, folder: Path) -> None:
 
         await until(answered, limit_s=30)
         verdict = await verdict_on(load, folder=folder)
-    assert len(load.history.of(Accepted)) == JOBS
     assert not verdict.breaches, "\n".join(verdict.breaches)
 
 

@@ -149,10 +149,7 @@ class RabbitNode:
             "RABBITMQ_CONF_ENV_FILE": str(base / "none.conf"),
             "RABBITMQ_CONFIG_FILE": str(CONFIGURATION),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(base / "none-advanced"),
-            # Idle schedulers must not spin on the two cores that the tests share.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
-            ),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             # Makes the script replace itself with the node, so that a signal reaches the node.
             "RUNNING_UNDER_SYSTEMD": "true",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
