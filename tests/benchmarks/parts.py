@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 _FRAME = re.compile(r"(?P<name>.*) \((?P<file>[^()]*?)(:\d+)?\)$")
-_BROKER = ("shared/messaging/", "aiormq/", "pamqp/")
+_BROKER = ("shared/messaging/",)
 _SENDING = re.compile(r"publish|send|write|flush|drain|reply|wire|encode", re.IGNORECASE)
 _OURS = "services/"
 _IDLE_THREAD = "concurrent/futures/thread.py"
