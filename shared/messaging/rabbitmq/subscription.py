@@ -94,7 +94,7 @@ class RabbitSubscription:
 
     async def _prepare(self, channel: Channel) -> None:
         self._consumer_tag = None
-        channel.on_cancelled = self._cancelled_by_broker
+        channel.on_cancelled = channel.abandon  # start over: the queue was deleted, or its leader moved
         await declare_queue(channel, self.queue)
         await channel.prefetch(self._prefetch)
         await self._apply(channel)
@@ -108,11 +108,6 @@ class RabbitSubscription:
             elif not wanted and self._consumer_tag is not None:
                 tag, self._consumer_tag = self._consumer_tag, None
                 await channel.cancel(tag)
-
-    def _cancelled_by_broker(self) -> None:
-        """Start over: the queue was deleted, or its leader moved."""
-        if self._kept.current is not None:
-            self._tasks.create_task(self._kept.current.close())
 
     def _arrived(self, channel: Channel, raw: Incoming) -> None:
         delivery = RabbitDelivery(

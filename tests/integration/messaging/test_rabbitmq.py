@@ -81,6 +81,23 @@ async def test_a_queue_that_was_deleted_under_its_consumer_is_declared_again(bro
     await delivery.settle(Settlement.ACK)
 
 
+async def test_an_inbox_whose_queue_was_deleted_is_opened_again_and_its_owner_is_told(broker):
+    replies, lost = Arrivals(), asyncio.Event()
+    inbox = await broker.open_inbox(replies, lost.set)
+    lost.clear()
+    channel = await (await broker._consume_link.connected()).channel()
+    await channel.call(methods.QUEUE_DELETE, methods.QUEUE_DELETE_OK, queue=inbox.address)
+    await channel.close()
+    async with asyncio.timeout(10):
+        await lost.wait()
+
+    async def answered() -> bool:
+        await broker.reply(inbox.address, text("answer"))
+        return replies.waiting > 0
+
+    await eventually(answered, bool)
+
+
 async def _works(broker: Broker, queue: Queue) -> bool:
     try:
         return (await broker.stats(queue.name)).consumers == 1 and await _accepted(broker, queue)
