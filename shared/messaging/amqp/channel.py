@@ -81,7 +81,7 @@ class Channel:
         any other AmqpError: it may be.
 
         Raises:
-            ValueError: A property is too long.
+            ValueError: A property is too long, or no text.
         """
         self._check_open()
         return self.publishing.publish(exchange, routing_key, properties, body)
@@ -90,7 +90,7 @@ class Channel:
         """Send a message that is dropped where no queue takes it, on a channel without confirms.
 
         Raises:
-            ValueError: A property is too long.
+            ValueError: A property is too long, or no text.
         """
         self._check_open()
         self.publishing.post(exchange, routing_key, properties, body)

@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.errors import BrokerUnavailableError, LeaseLostError, PublishOutcomeUnknownError
+from shared.errors import (
+    BrokerUnavailableError,
+    LeaseLostError,
+    MalformedMessageError,
+    PublishOutcomeUnknownError,
+)
 from shared.messaging.amqp import methods
 from shared.messaging.broker import Broker, Message, Settlement
 from shared.messaging.factory import make_broker
@@ -147,6 +152,28 @@ async def test_a_message_of_another_making_is_settled_like_any_other(broker, que
     await again.settle(Settlement.DEAD_LETTER, reason="foreign")
     letters = await eventually(lambda: broker.dead_letters(queue.name), bool)
     assert [letter.reason for letter in letters] == ["foreign"]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Message(type="t", body=b"", headers={"long": "x" * 140_000}),
+        Message(type="t", body=b"", headers={"half": "\ud800"}),
+        Message(type="t", body=b"", correlation_id="x" * 256),
+    ],
+    ids=["frame", "no-text", "short-string"],
+)
+async def test_a_message_that_amqp_cannot_spell_is_refused_and_costs_no_other(broker, queue, refused):
+    outcomes = await asyncio.gather(
+        broker.publish(queue.name, text("before")),
+        broker.publish(queue.name, refused),
+        broker.reply("nobody", refused),
+        broker.reply("nobody", refused),
+        broker.broadcast(refused),
+        broker.publish(queue.name, text("after")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), *[MalformedMessageError] * 4, type(None)]
 
 
 async def test_a_publish_during_a_memory_alarm_is_refused_fast_and_goes_through_after(
