@@ -170,6 +170,7 @@ class Broker(Protocol):
         Raises:
             UnroutableMessageError: No queue is bound to the topic.
             PayloadTooLargeError: The body is over :data:`MAX_BODY_BYTES`.
+            MalformedMessageError: This broker cannot spell a property; not published.
             BrokerUnavailableError: Certainly not published.
             PublishOutcomeUnknownError: The confirm did not come; it may be published.
         """

@@ -40,6 +40,10 @@ class Acknowledgements:
         """Note a delivery that was settled in another way."""
         self._told.add(tag)
 
+    def forget(self) -> None:
+        """Tell the broker nothing more: a frame after the end of its channel would end the connection."""
+        self._settled = set()
+
     def emit(self) -> None:
         """Queue the frames for what was collected."""
         if not self._settled:

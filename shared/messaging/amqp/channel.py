@@ -81,7 +81,7 @@ class Channel:
         any other AmqpError: it may be.
 
         Raises:
-            ValueError: A property is too long.
+            ValueError: A property is too long, or no text.
         """
         self._check_open()
         return self.publishing.publish(exchange, routing_key, properties, body)
@@ -90,7 +90,7 @@ class Channel:
         """Send a message that is dropped where no queue takes it, on a channel without confirms.
 
         Raises:
-            ValueError: A property is too long.
+            ValueError: A property is too long, or no text.
         """
         self._check_open()
         self.publishing.post(exchange, routing_key, properties, body)
@@ -152,7 +152,9 @@ class Channel:
             await asyncio.wait([self.closed])
 
     def abandon(self) -> None:
-        """Close without waiting for it."""
+        """Close without waiting for it; nothing happens where it is closed already."""
+        if self._error is not None:
+            return
         self.flush()
         self.send(methods.CHANNEL_CLOSE, code=SUCCESS)
         self._error = ChannelClosedError(SUCCESS, "closed here")
@@ -167,6 +169,7 @@ class Channel:
         """Note that the channel is gone, and tell everybody who waits for something of it."""
         self._error = self._error or error
         self.consumers.clear()
+        self._acknowledgements.forget()
         self.calls.fail(error)
         if self.publishing.confirms is not None:
             self.publishing.confirms.lost(error)

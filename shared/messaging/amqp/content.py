@@ -20,13 +20,18 @@ def content_frames(
     Args:
         channel: Its channel.
         method: The whole frame that begins it.
-        properties: Encoded.
+        properties: Encoded; they have to fit one frame.
         body: Its body; cut so that no frame is over ``largest`` bytes.
         largest: Negotiated size of a frame, overhead included.
+
+    Raises:
+        ValueError: The properties are too long: the broker would end the connection.
     """
     size = len(body)
-    header = _HEADER.pack(HEADER, channel, _FIXED_SIZE + len(properties), _BASIC, 0, size)
     most = largest - OVERHEAD
+    if _FIXED_SIZE + len(properties) > most:
+        raise ValueError(f"properties of {len(properties)} bytes do not fit a frame")
+    header = _HEADER.pack(HEADER, channel, _FIXED_SIZE + len(properties), _BASIC, 0, size)
     if 0 < size <= most:
         return method, header, properties, END, HEAD.pack(BODY, channel, size), body, END
     pieces: list[Piece] = [method, header, properties, END]

@@ -87,7 +87,7 @@ def decode_properties(data: bytes, at: int) -> Properties:
     """
     try:
         properties, end = _read(data, at)
-    except (IndexError, UnicodeDecodeError, struct_error) as error:
+    except (IndexError, struct_error) as error:
         raise MalformedFrameError(f"no properties: {error!r}") from error
     if end > len(data):
         raise MalformedFrameError("the properties end too early")
@@ -131,4 +131,5 @@ def _read_texts(properties: Properties, flags: int, data: bytes, at: int) -> int
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
     stop = at + 1 + data[at]
-    return data[at + 1 : stop].decode(), stop
+    # Of foreign messages too; what is no UTF-8 is left out, so that none gets longer than it may be.
+    return data[at + 1 : stop].decode(errors="ignore"), stop

@@ -5,7 +5,6 @@ Source: AMQP 0-9-1, 4.2.5.5, with the type letters of RabbitMQ's errata (``l`` i
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from struct import Struct
@@ -32,9 +31,9 @@ _FIXED: dict[bytes, Struct] = {
     b"f": Struct(">f"),
     b"d": Struct(">d"),
     b"t": Struct(">?"),
+    b"T": Struct(">Q"),  # seconds of Unix time; as a number, since others send milliseconds, or anything
 }
 _DECIMAL = Struct(">Bi")
-_MOMENT = Struct(">Q")
 
 
 @lru_cache(maxsize=512)
@@ -82,6 +81,7 @@ def decode_table(data: bytes, start: int) -> tuple[dict[str, Any], int]:
     """Decode a table whose length stands at ``start``; returns it and where it ends.
 
     Texts that are no UTF-8 are read with replacement characters: headers of foreign messages may hold any.
+    Of names what is no UTF-8 is left out, so that none gets longer than it may be.
 
     Raises:
         MalformedFrameError: It is no table, or is longer than the data.
@@ -100,7 +100,7 @@ def _table(data: bytes, start: int) -> tuple[dict[str, Any], int]:
         raise ValueError("longer than the frame")
     while at < stop:
         key_end = at + 1 + data[at]
-        key = data[at + 1 : key_end].decode(errors="replace")
+        key = data[at + 1 : key_end].decode(errors="ignore")
         table[key], at = _value(data, key_end)
     if at != stop:
         raise ValueError("a value crosses the end")
@@ -141,10 +141,6 @@ def _decimal(data: bytes, at: int) -> tuple[Decimal, int]:
     return Decimal(unscaled).scaleb(-places), at + _DECIMAL.size
 
 
-def _moment(data: bytes, at: int) -> tuple[datetime, int]:
-    return datetime.fromtimestamp(_MOMENT.unpack_from(data, at)[0], UTC), at + _MOMENT.size
-
-
 def _nothing(_data: bytes, at: int) -> tuple[None, int]:
     return None, at
 
@@ -155,6 +151,5 @@ _OTHERS: dict[bytes, Callable[[bytes, int], tuple[Any, int]]] = {
     b"F": _table,
     b"A": _array,
     b"D": _decimal,
-    b"T": _moment,
     b"V": _nothing,
 }

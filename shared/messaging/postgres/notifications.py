@@ -12,6 +12,8 @@ from shared.messaging.postgres.codec import message_of, parts_of
 
 MAX_NOTIFICATION_BYTES = 7900
 """PostgreSQL refuses 8,000 bytes and more."""
+_PIECE_BYTES = MAX_NOTIFICATION_BYTES - len("1edc,")
+"""At most the largest text that fits with its length before it, so that any larger one makes two pieces."""
 _FIRST, _MORE, _LAST, _WHOLE = ">", "+", ".", "*"
 _HEAD = re.compile(r"[0-9a-f]+([>+.*])")
 _LENGTH = re.compile("([0-9a-f]+),")
@@ -45,7 +47,7 @@ def pack(texts: Sequence[str], numbers: Iterator[int]) -> list[str]:
             payloads.append(_WHOLE + "".join(frames))
             frames, room = [], MAX_NOTIFICATION_BYTES
         if size > room:
-            pieces = list(_cut(text.encode(), MAX_NOTIFICATION_BYTES))
+            pieces = list(_cut(text.encode(), _PIECE_BYTES))
             marks = (_FIRST, *itertools.repeat(_MORE, len(pieces) - 2), _LAST)
             payloads.extend(mark + piece for mark, piece in zip(marks, pieces, strict=True))
         else:

@@ -146,8 +146,10 @@ async def passing_channel(link: Link, timeout_s: float) -> AsyncIterator[Channel
         channel = await connection.channel()
         try:
             yield channel
-        finally:
-            await _close(channel)
+        except BaseException:
+            channel.abandon()  # its time may be over already
+            raise
+        await _close(channel)
 
 
 async def _close(channel: Channel) -> None:

@@ -24,7 +24,9 @@ from shared.messaging.rabbitmq.wire import (
     queued_properties,
     raw_headers,
     read_attempt,
+    read_number,
     read_standing,
+    read_text,
 )
 
 TIMEOUT_S = 60.0
@@ -110,7 +112,7 @@ async def _chosen(channel: Channel, queue: str, ids: Collection[str]) -> AsyncIt
     if not missing:
         return
     async for raw in _held(channel, queue):
-        identifier = raw_headers(raw).get(DEAD_LETTER_ID)
+        identifier = read_text(raw_headers(raw), DEAD_LETTER_ID)
         if identifier in missing:
             missing.discard(identifier)
             yield raw
@@ -121,10 +123,10 @@ async def _chosen(channel: Channel, queue: str, ids: Collection[str]) -> AsyncIt
 def _read(raw: Incoming, queue: str) -> DeadLetter:
     headers = raw_headers(raw)
     return DeadLetter(
-        id=headers.get(DEAD_LETTER_ID, ""),
+        id=read_text(headers, DEAD_LETTER_ID),
         queue=queue,
         message=message_of(raw.properties, raw.body),
-        reason=headers.get(REASON, ""),
+        reason=read_text(headers, REASON),
         attempt=read_attempt(headers),
-        died_at=moment(headers.get(DIED_AT, 0)),
+        died_at=moment(read_number(headers, DIED_AT) or 0),
     )

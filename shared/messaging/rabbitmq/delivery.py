@@ -118,7 +118,7 @@ class RabbitDelivery:
                     self.message,
                     self._standing(),
                     identifier=uuid4().hex,
-                    reason=reason[:_LONGEST_REASON],
+                    reason=reason[:_LONGEST_REASON].encode(errors="replace").decode(),
                     died_at_ms=now_ms(),
                 )
                 target = dead_queue(self.queue)

@@ -59,6 +59,7 @@ class PrivateQueue:
 
     async def _prepare(self, channel: Channel) -> None:
         await declare_private_queue(channel, self.address, exchange=self._exchange)
+        channel.on_cancelled = channel.abandon  # start over: the queue is gone
         await channel.consume(self.address, self._arrived, no_ack=True)
         if self._on_ready is not None:
             self._on_ready()

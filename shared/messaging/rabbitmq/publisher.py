@@ -4,6 +4,7 @@ import asyncio
 
 from shared.errors import (
     BrokerUnavailableError,
+    MalformedMessageError,
     PublishOutcomeUnknownError,
     UnroutableMessageError,
 )
@@ -15,6 +16,7 @@ from shared.messaging.rabbitmq.link import Link
 
 DEFAULT_EXCHANGE = ""
 """Routes to the queue that has the name of the routing key."""
+UNSPELLABLE = "a property of the message is too long for AMQP, or is no text"
 
 
 async def _nothing(_channel: Channel) -> None:
@@ -53,6 +55,7 @@ class Publisher:
 
         Raises:
             UnroutableMessageError: No queue takes it.
+            MalformedMessageError: A property cannot be spelled; not published.
             BrokerUnavailableError: Certainly not published.
             PublishOutcomeUnknownError: The confirm did not come; it may be published.
         """
@@ -76,12 +79,15 @@ class Publisher:
 
         Raises:
             BrokerUnavailableError: Not sent.
+            MalformedMessageError: A property cannot be spelled.
         """
         channel = await self.outgoing()
         try:
             channel.post(exchange, routing_key, properties, body)
         except AmqpError as error:
             raise BrokerUnavailableError(f"RabbitMQ: {error}") from error
+        except ValueError as error:
+            raise MalformedMessageError(UNSPELLABLE) from error
 
     def post(self, exchange: str, routing_key: str, properties: Properties, body: bytes) -> None:
         """Publish without a confirm, at once.
@@ -133,6 +139,8 @@ async def _confirmed(
         confirm = channel.publish(exchange, routing_key, properties, body)
     except AmqpError as error:
         raise BrokerUnavailableError(f"the connection to RabbitMQ broke: {error}") from error
+    except ValueError as error:
+        raise MalformedMessageError(UNSPELLABLE) from error
     try:
         await confirm
     except UnroutableError as error:

@@ -11,11 +11,13 @@ from struct import Struct
 
 import structlog
 
+from shared.errors import MalformedMessageError
+from shared.messaging.amqp.channel import Channel
 from shared.messaging.amqp.errors import AmqpError
 from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.amqp.properties import Properties, decode_properties, encode_properties
 from shared.messaging.broker import MAX_BODY_BYTES, Message
-from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, Publisher
+from shared.messaging.rabbitmq.publisher import DEFAULT_EXCHANGE, UNSPELLABLE, Publisher
 from shared.messaging.rabbitmq.wire import message_of, transient_properties
 
 _log = structlog.get_logger(__name__)
@@ -56,8 +58,15 @@ class Replies:
 
         Raises:
             BrokerUnavailableError: Not sent.
+            MalformedMessageError: A property cannot be spelled.
         """
         channel = await self._publisher.outgoing()
+        try:
+            self._send(channel, address, message)
+        except ValueError as error:
+            raise MalformedMessageError(UNSPELLABLE) from error
+
+    def _send(self, channel: Channel, address: str, message: Message) -> None:
         properties = transient_properties(message)
         held = self._held.get(address)
         if held is None:

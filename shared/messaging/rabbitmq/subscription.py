@@ -17,7 +17,7 @@ from shared.messaging.rabbitmq.failures import bounded
 from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.pauses import Pauses
 from shared.messaging.rabbitmq.publisher import Publisher
-from shared.messaging.rabbitmq.wire import COPY, EXPIRES_AT, raw_headers
+from shared.messaging.rabbitmq.wire import COPY, EXPIRES_AT, raw_headers, read_number, read_text
 from shared.messaging.topology import Queue
 
 _log = structlog.get_logger(__name__)
@@ -94,7 +94,7 @@ class RabbitSubscription:
 
     async def _prepare(self, channel: Channel) -> None:
         self._consumer_tag = None
-        channel.on_cancelled = self._cancelled_by_broker
+        channel.on_cancelled = channel.abandon  # start over: the queue was deleted, or its leader moved
         await declare_queue(channel, self.queue)
         await channel.prefetch(self._prefetch)
         await self._apply(channel)
@@ -109,23 +109,18 @@ class RabbitSubscription:
                 tag, self._consumer_tag = self._consumer_tag, None
                 await channel.cancel(tag)
 
-    def _cancelled_by_broker(self) -> None:
-        """Start over: the queue was deleted, or its leader moved."""
-        if self._kept.current is not None:
-            self._tasks.create_task(self._kept.current.close())
-
     def _arrived(self, channel: Channel, raw: Incoming) -> None:
         delivery = RabbitDelivery(
             raw, channel=channel, queue=self.queue.name, link=self._link, publisher=self._publisher
         )
         headers = raw_headers(raw)
-        expires_at_ms = headers.get(EXPIRES_AT)
+        expires_at_ms = read_number(headers, EXPIRES_AT)
         if expires_at_ms is not None and expires_at_ms <= now_ms():
             self._tasks.create_task(self._drop(delivery))
         elif raw.redelivered:
             self._tasks.create_task(self._recount(delivery))
-        elif headers.get(COPY) in self._recounting:
-            self._recounting[headers[COPY]] = delivery
+        elif (copy_id := read_text(headers, COPY)) in self._recounting:
+            self._recounting[copy_id] = delivery
         else:
             self._on_delivery(delivery)
 

@@ -26,6 +26,9 @@ DEAD_LETTER_ID = "x-penstock-dead-letter-id"
 REASON = "x-penstock-reason"
 DIED_AT = "x-penstock-died-at"
 
+_LAST_MOMENT_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -104,18 +107,22 @@ def dead_properties(
 
 
 def raw_headers(raw: Incoming) -> Mapping[str, Any]:
-    """Return every header, the broker's too."""
-    return raw.properties.headers or {}
+    """Return every header, the broker's too; of a foreign message it may be of any kind."""
+    return raw.properties.headers or NO_HEADERS
 
 
 def message_of(properties: Properties, body: bytes) -> Message:
     """Read a message."""
     headers: Mapping[str, Any] = properties.headers or NO_HEADERS
-    expires_at_ms = headers.get(EXPIRES_AT)
+    expires_at_ms = read_number(headers, EXPIRES_AT)
     return Message(
         type=properties.type or "",
         body=body,
-        headers={key: value for key, value in headers.items() if not key.startswith("x-")}
+        headers={
+            key: value
+            for key, value in headers.items()
+            if not key.startswith("x-") and isinstance(value, str)
+        }
         if headers
         else NO_HEADERS,
         correlation_id=properties.correlation_id,
@@ -124,16 +131,28 @@ def message_of(properties: Properties, body: bytes) -> Message:
     )
 
 
+def read_number(headers: Mapping[str, Any], name: str) -> int | None:
+    """Read a number or a moment of ours; None where there is none, or something that we never write."""
+    value = headers.get(name)
+    return value if isinstance(value, int) and 0 <= value <= _LAST_MOMENT_MS else None
+
+
+def read_text(headers: Mapping[str, Any], name: str) -> str:
+    """Read a text of ours; empty where there is none."""
+    value = headers.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def read_attempt(headers: Mapping[str, Any]) -> int:
     """Read which delivery to a consumer this is, from 1."""
-    attempt: int = headers.get(ATTEMPT, 1)
-    return attempt
+    return read_number(headers, ATTEMPT) or 1
 
 
 def read_standing(headers: Mapping[str, Any], *, now_ms: int) -> Standing:
     """Read what travels with a message; a foreign one counts as published now."""
+    published_at_ms = read_number(headers, PUBLISHED_AT)
     return Standing(
-        published_at_ms=headers.get(PUBLISHED_AT, now_ms),
+        published_at_ms=now_ms if published_at_ms is None else published_at_ms,
         attempt=read_attempt(headers),
         redelivered=REDELIVERED in headers,
     )

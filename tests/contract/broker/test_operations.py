@@ -32,6 +32,15 @@ async def test_a_dead_letter_is_listed_with_what_an_operator_needs(broker, queue
     assert abs(datetime.now(UTC) - letter.died_at) < timedelta(seconds=10)
 
 
+async def test_a_reason_that_is_no_proper_text_is_kept_as_far_as_it_is(broker, queue):
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    await broker.publish(queue.name, text("poison"))
+    await (await arrivals.next()).settle(Settlement.DEAD_LETTER, reason="quotes '\ud800'")
+    (letter,) = await eventually(lambda: broker.dead_letters(queue.name), bool)
+    assert letter.reason == "quotes '?'"
+
+
 async def test_listing_removes_nothing_and_shows_the_oldest_first(broker, queue):
     await bury(broker, queue, "a", "b", "c")
     first = await broker.dead_letters(queue.name)

@@ -1,17 +1,15 @@
 """Brokers that are broken, foreign or malicious: each costs an error and a moment, never a hang."""
 
 import asyncio
-import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from shared.errors import BrokerUnavailableError
 from shared.messaging.amqp import methods
 from shared.messaging.amqp.address import address_of
-from shared.messaging.amqp.connection import Connection
 from shared.messaging.amqp.errors import (
     AmqpError,
     ChannelClosedError,
@@ -22,104 +20,14 @@ from shared.messaging.amqp.errors import (
 )
 from shared.messaging.amqp.frames import (
     HEARTBEAT_FRAME,
-    METHOD,
     PROTOCOL_HEADER,
-    FrameSplitter,
-    method_frame,
 )
 from shared.messaging.amqp.handshake import connect
-from shared.messaging.amqp.methods import Method
 from shared.messaging.amqp.properties import Properties
+from shared.messaging.rabbitmq.channel import passing_channel
+from shared.messaging.rabbitmq.link import Link
 from tests.contract.broker.collector import eventually
-
-BOUND_S = 10.0
-
-
-class Peer:
-    """The server's side of one connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._splitter = FrameSplitter()
-        self._read: list[tuple[int, int, bytes]] = []
-
-    def send(self, method: Method, channel: int = 0, **arguments: object) -> None:
-        self._writer.write(method_frame(channel, method, **arguments))
-
-    def send_bytes(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def expect(self, method: Method) -> dict:
-        """Read on until this method comes."""
-        while True:
-            while not self._read:
-                data = await self._reader.read(65536)
-                if not data:
-                    raise ConnectionResetError("the client hung up")
-                self._read = self._splitter.feed(data)
-            kind, _, payload = self._read.pop(0)
-            if kind == METHOD and methods.number_of(payload) == method.number:
-                return methods.decode(method, payload)
-
-    async def greet(self, mechanisms: bytes = b"AMQPLAIN PLAIN") -> None:
-        assert await self._reader.readexactly(8) == PROTOCOL_HEADER
-        self.send(methods.CONNECTION_START, minor=9, mechanisms=mechanisms, locales=b"en_US")
-
-    async def open(self, **tune: int) -> None:
-        await self.greet()
-        await self.expect(methods.CONNECTION_START_OK)
-        self.send(methods.CONNECTION_TUNE, **{"frame_max": 131072, **tune})
-        await self.expect(methods.CONNECTION_OPEN)
-        self.send(methods.CONNECTION_OPEN_OK)
-
-    async def open_channel(self, *, confirms: bool = False) -> None:
-        await self.open()
-        await self.expect(methods.CHANNEL_OPEN)
-        self.send(methods.CHANNEL_OPEN_OK, 1)
-        if confirms:
-            await self.expect(methods.CONFIRM_SELECT)
-            self.send(methods.CONFIRM_SELECT_OK, 1)
-
-    async def hung_up(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while await self._reader.read(65536):
-                pass
-
-
-Serve = Callable[[Peer], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
-        with contextlib.suppress(ConnectionError):
-            await serve(peer)
-            await peer.hung_up()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        ended.set()
-
-    ended = asyncio.Event()
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield f"amqp{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        async with asyncio.timeout(BOUND_S):
-            await ended.wait()
-    finally:
-        server.close()
-
-
-@contextlib.asynccontextmanager
-async def connected(serve: Serve, *, heartbeat_s: int = 0) -> AsyncIterator[Connection]:
-    async with serving(serve) as url, asyncio.timeout(BOUND_S):
-        connection = await connect(address_of(url), name="test", heartbeat_s=heartbeat_s)
-        try:
-            yield connection
-        finally:
-            connection.abort(ConnectionLostError("the test is over"))
+from tests.integration.messaging.peers import BOUND_S, Peer, Serve, connected, serving
 
 
 async def refusal(serve: Serve) -> BaseException:
@@ -421,3 +329,18 @@ async def test_closing_waits_for_the_answer_and_flushes_what_was_sent():
         (await connection.channel()).post("", "last", Properties(), b"words")
         await connection.close()
         assert connection.closed.done()
+
+
+async def test_an_errand_is_given_up_in_its_time_when_the_broker_answers_nothing_any_more():
+    async def stuck(peer: Peer) -> None:
+        await peer.open_channel()
+        await peer.hung_up()
+
+    async with serving(stuck) as url, asyncio.TaskGroup() as group:
+        link = Link(url, "test")
+        running = group.create_task(link.run())
+        with pytest.raises(BrokerUnavailableError):
+            async with asyncio.timeout(1), passing_channel(link, 0.05) as channel:
+                await channel.prefetch(1)
+        running.cancel()
+        (await link.connected()).abort(ConnectionLostError("the test is over"))

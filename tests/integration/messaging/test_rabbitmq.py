@@ -6,11 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.errors import BrokerUnavailableError, LeaseLostError, PublishOutcomeUnknownError
+from shared.errors import (
+    BrokerUnavailableError,
+    LeaseLostError,
+    MalformedMessageError,
+    PublishOutcomeUnknownError,
+)
 from shared.messaging.amqp import methods
 from shared.messaging.broker import Broker, Message, Settlement
 from shared.messaging.factory import make_broker
 from shared.messaging.rabbitmq.broker import RabbitBroker
+from shared.messaging.rabbitmq.wire import ATTEMPT, COPY, EXPIRES_AT, PUBLISHED_AT
 from shared.messaging.topology import Queue, Topology
 from tests.contract.broker.collector import Arrivals, eventually
 from tests.contract.broker.conftest import broker_settings, small_queue
@@ -20,6 +26,13 @@ pytestmark = pytest.mark.rabbitmq
 
 def text(body: str) -> Message:
     return Message(type="test.v1", body=body.encode())
+
+
+def _header(name: str | bytes, value: bytes) -> bytes:
+    """Spell properties that are one header only."""
+    key = name.encode() if isinstance(name, str) else name
+    entry = bytes((len(key),)) + key + value
+    return b"\x20\x00" + len(entry).to_bytes(4, "big") + entry
 
 
 @pytest.fixture
@@ -81,11 +94,86 @@ async def test_a_queue_that_was_deleted_under_its_consumer_is_declared_again(bro
     await delivery.settle(Settlement.ACK)
 
 
+async def test_an_inbox_whose_queue_was_deleted_is_opened_again_and_its_owner_is_told(broker):
+    replies, lost = Arrivals(), asyncio.Event()
+    inbox = await broker.open_inbox(replies, lost.set)
+    lost.clear()
+    channel = await (await broker._consume_link.connected()).channel()
+    await channel.call(methods.QUEUE_DELETE, methods.QUEUE_DELETE_OK, queue=inbox.address)
+    await channel.close()
+    async with asyncio.timeout(10):
+        await lost.wait()
+
+    async def answered() -> bool:
+        await broker.reply(inbox.address, text("answer"))
+        return replies.waiting > 0
+
+    await eventually(answered, bool)
+
+
 async def _works(broker: Broker, queue: Queue) -> bool:
     try:
         return (await broker.stats(queue.name)).consumers == 1 and await _accepted(broker, queue)
     except Exception:  # noqa: BLE001 - the queue does not exist for a moment
         return False
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        b"\x04\x00\x02\xff\xfe",
+        _header("when", b"T" + (1_700_000_000_000).to_bytes(8, "big")),
+        _header("share", b"d" + b"\x3f" * 8),
+        _header("CC", b"A\x00\x00\x00\x00"),
+        _header(b"\xff" * 128, b"S\x00\x00\x00\x01a"),
+        _header(EXPIRES_AT, b"S\x00\x00\x00\x04soon"),
+        _header(EXPIRES_AT, b"l\x7f" + b"\xff" * 7),
+        _header(PUBLISHED_AT, b"S\x00\x00\x00\x05today"),
+        _header(ATTEMPT, b"S\x00\x00\x00\x05first"),
+        _header(COPY, b"A\x00\x00\x00\x00"),
+    ],
+    ids=[
+        *("no-utf-8", "milliseconds", "float", "array", "long-name", "expiry-text", "expiry-late"),
+        *("published-text", "attempt-text", "copy-array"),
+    ],
+)
+async def test_a_message_of_another_making_is_settled_like_any_other(broker, queue, properties):
+    channel = await (await broker._consume_link.connected()).channel()
+    channel.publishing._write("", queue.name, properties, b"foreign", mandatory=False)
+    await channel.close()
+    arrivals = Arrivals()
+    await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    delivery = await arrivals.next()
+    assert (delivery.attempt, delivery.message.body) == (1, b"foreign")
+    assert all(isinstance(value, str) for value in delivery.message.headers.values())
+    await delivery.settle(Settlement.REQUEUE)
+    again = await arrivals.next()
+    assert again.attempt == 2
+    await again.settle(Settlement.DEAD_LETTER, reason="foreign")
+    letters = await eventually(lambda: broker.dead_letters(queue.name), bool)
+    assert [letter.reason for letter in letters] == ["foreign"]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Message(type="t", body=b"", headers={"long": "x" * 140_000}),
+        Message(type="t", body=b"", headers={"half": "\ud800"}),
+        Message(type="t", body=b"", correlation_id="x" * 256),
+    ],
+    ids=["frame", "no-text", "short-string"],
+)
+async def test_a_message_that_amqp_cannot_spell_is_refused_and_costs_no_other(broker, queue, refused):
+    outcomes = await asyncio.gather(
+        broker.publish(queue.name, text("before")),
+        broker.publish(queue.name, refused),
+        broker.reply("nobody", refused),
+        broker.reply("nobody", refused),
+        broker.broadcast(refused),
+        broker.publish(queue.name, text("after")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), *[MalformedMessageError] * 4, type(None)]
 
 
 async def test_a_publish_during_a_memory_alarm_is_refused_fast_and_goes_through_after(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.errors import MalformedMessageError
 from shared.messaging.broker import Message
 from shared.messaging.postgres.codec import from_row, to_row
-from shared.messaging.postgres.notifications import Assembler, pack, spell
+from shared.messaging.postgres.notifications import MAX_NOTIFICATION_BYTES, Assembler, pack, spell
 
 # Fixed ones: a moment that a clock change skips or repeats is equal to nothing in another zone.
 OFFSETS = [UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=11))]
@@ -36,6 +36,15 @@ def test_messages_come_back_in_order_from_notifications_of_bounded_size(messages
     assert all(len(payload.encode()) < 8000 for payload in payloads)
     assert len(set(payloads)) == len(payloads)
     assert received(Assembler(), payloads) == messages
+
+
+@pytest.mark.parametrize("letter", ["x", "ü"])
+def test_a_message_of_about_the_size_of_a_notification_comes_back_whatever_its_exact_length(letter):
+    for spelled in range(MAX_NOTIFICATION_BYTES - 60, MAX_NOTIFICATION_BYTES + 20):
+        message = Message(type="t", body=letter.encode() * (spelled // len(letter.encode())))
+        payloads = pack([spell(message)], itertools.count())
+        assert all(len(payload.encode()) < 8000 for payload in payloads)
+        assert received(Assembler(), payloads) == [message]
 
 
 def test_small_messages_share_a_notification():
