@@ -81,7 +81,10 @@ class GroupCommit:
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append((job, committed))
         self._arrived.set()
-        await committed
+        try:
+            await committed
+        finally:
+            del committed  # it knows the error, whose traceback knows this frame and the caller's body
 
     async def run(self) -> None:
         """Commit until cancelled."""
@@ -148,7 +151,7 @@ def _settle(batch: Sequence[tuple[NewJob, asyncio.Future[None]]], error: Excepti
         if error is None:
             committed.set_result(None)
         else:
-            committed.set_exception(error)
+            committed.set_exception(error.with_traceback(None))
 
 
 async def _insert(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob]) -> None:

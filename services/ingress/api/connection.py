@@ -81,4 +81,4 @@ async def while_connected(receive: Receive, tasks: asyncio.TaskGroup) -> AsyncIt
     except TimeoutError:
         if not scope.expired():
             raise
-        raise gone[0] from None
+        raise gone.pop() from None  # kept, it would be a cycle with the frame of this function
