@@ -44,8 +44,9 @@ class Departure:
     ) -> None:
         """Stop listening."""
         self._begin.cancel()
-        if self._listening is not None:
-            self._listening.cancel()
+        listening, self._listening = self._listening, None  # a task that was cancelled knows its frames
+        if listening is not None:
+            listening.cancel()
 
     def _start(self) -> None:
         self._listening = self._tasks.create_task(self._listen())

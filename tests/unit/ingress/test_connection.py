@@ -4,7 +4,10 @@ import asyncio
 import gc
 import weakref
 
-from services.ingress.api.connection import while_connected
+import pytest
+
+from services.ingress.api import connection
+from services.ingress.api.connection import Departure, while_connected
 from services.ingress.domain.client_gone import ClientGoneError
 
 
@@ -29,6 +32,29 @@ async def test_a_wait_ends_with_its_client_and_leaves_nothing():
     try:
         async with asyncio.TaskGroup() as tasks:
             (body,) = await asyncio.gather(wait(tasks))  # in a task of its own, as the server does
+        assert body() is None
+    finally:
+        gc.enable()
+
+
+async def test_a_call_that_was_listened_for_leaves_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "UNNOTICED_S", 0)
+    listening = asyncio.Event()
+
+    async def receive():
+        listening.set()
+        await asyncio.Event().wait()
+
+    async def call(tasks):
+        body = Body()
+        with Departure(receive, tasks, lambda _, body=body: None):
+            await listening.wait()
+        return weakref.ref(body)
+
+    gc.disable()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            (body,) = await asyncio.gather(call(tasks))
         assert body() is None
     finally:
         gc.enable()
