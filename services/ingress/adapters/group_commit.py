@@ -121,7 +121,10 @@ class GroupCommit:
                 await self._write([entry[0]])
             except asyncpg.CheckViolationError:
                 _settle([entry], DatabaseUnavailableError("The partition of the day is still to be made."))
-            except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
+            except DatabaseUnavailableError as error:
+                _settle(batch, error)  # the rest would only wait as long, one after the other
+                return
+            except asyncpg.PostgresError as error:
                 _settle([entry], error)
             else:
                 self._committed([entry])
