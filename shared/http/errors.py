@@ -26,12 +26,17 @@ def failure_of(error: PenstockError) -> Failure:
         status = error.status
     return Failure(
         code=error.code,
-        message=message,
+        message=_sendable(message),
         kind=error.kind,
-        param=param,
+        param=None if param is None else _sendable(param),
         http_status=status,
         retry_after_s=error.retry_after_s,
     )
+
+
+def _sendable(text: str) -> str:
+    """Replace the halves of characters that a provider's cut text may hold: UTF-8 cannot spell them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def openai_error_of_failure(failure: Failure) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Replies:
         """Let later replies vanish."""
         del self._expected[self._correlation_id]
         self._arrived.clear()
+        # It knows the frames that raised it, they know this: a cycle that keeps the whole request in memory.
+        self._over = None
 
     async def next(self, timeout_s: float | None = None) -> Message:
         """Wait for the next reply.

@@ -30,6 +30,7 @@ from shared.runtime.admin import admin_server
 from shared.runtime.garbage import spare_long_lived_objects
 from shared.runtime.health import Health
 from shared.runtime.listening import ListenError
+from shared.runtime.open_files import allow_many_connections
 
 S = TypeVar("S", bound=ProcessSettings)
 Running = Callable[[S], AbstractAsyncContextManager[Health]]
@@ -48,6 +49,7 @@ def main(name: str, settings_type: type[S], running: Running[S]) -> None:
         print(error, file=sys.stderr)  # noqa: T201 - logs are not configured yet
         sys.exit(EXIT_CONFIGURATION)
     configure_logs(settings.log, service=name)
+    allow_many_connections()
     try:
         with configure_tracing(settings.telemetry, service=name):
             uvloop.run(_run(name, settings, running))

@@ -81,7 +81,10 @@ class GroupCommit:
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append((job, committed))
         self._arrived.set()
-        await committed
+        try:
+            await committed
+        finally:
+            del committed  # it knows the error, whose traceback knows this frame and the caller's body
 
     async def run(self) -> None:
         """Commit until cancelled."""
@@ -118,7 +121,10 @@ class GroupCommit:
                 await self._write([entry[0]])
             except asyncpg.CheckViolationError:
                 _settle([entry], DatabaseUnavailableError("The partition of the day is still to be made."))
-            except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
+            except DatabaseUnavailableError as error:
+                _settle(batch, error)  # the rest would only wait as long, one after the other
+                return
+            except asyncpg.PostgresError as error:
                 _settle([entry], error)
             else:
                 self._committed([entry])
@@ -148,7 +154,7 @@ def _settle(batch: Sequence[tuple[NewJob, asyncio.Future[None]]], error: Excepti
         if error is None:
             committed.set_result(None)
         else:
-            committed.set_exception(error)
+            committed.set_exception(error.with_traceback(None))
 
 
 async def _insert(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob]) -> None:

@@ -44,8 +44,9 @@ class Departure:
     ) -> None:
         """Stop listening."""
         self._begin.cancel()
-        if self._listening is not None:
-            self._listening.cancel()
+        listening, self._listening = self._listening, None  # a task that was cancelled knows its frames
+        if listening is not None:
+            listening.cancel()
 
     def _start(self) -> None:
         self._listening = self._tasks.create_task(self._listen())
@@ -81,4 +82,4 @@ async def while_connected(receive: Receive, tasks: asyncio.TaskGroup) -> AsyncIt
     except TimeoutError:
         if not scope.expired():
             raise
-        raise gone[0] from None
+        raise gone.pop() from None  # kept, it would be a cycle with the frame of this function

@@ -67,7 +67,7 @@ class Caller:
                 with self._meter.call(target, attempt.operation):
                     return await self._one(attempt, target)
             except PenstockError as failure:
-                error = failure
+                error = failure.with_traceback(None)  # which knows this frame, and so would keep the body
                 retry_elsewhere = isinstance(failure, ProviderError) and failure.retryable
                 if attempt.assembly is not None or not retry_elsewhere:
                     break

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_MOST = 10**12
+"""More is no count; PostgreSQL keeps 63 bits, and a price multiplies it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
@@ -47,6 +50,6 @@ def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _count(source: Mapping[str, Any], *names: str) -> int:
     for name in names:
         value = source.get(name)
-        if isinstance(value, int) and value > 0:
+        if isinstance(value, int) and 0 < value <= _MOST:
             return int(value)
     return 0

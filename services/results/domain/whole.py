@@ -1,8 +1,7 @@
 """The chunk that says a whole answer at once."""
 
+import json
 from typing import Any
-
-import orjson
 
 _CHUNK = {"chat.completion": "chat.completion.chunk"}
 
@@ -13,10 +12,12 @@ def chunk_of(answer: bytes) -> bytes:
     Args:
         answer: As ``JobFinished`` carries it. A completion's chunks have its shape already.
     """
-    whole: dict[str, Any] = orjson.loads(answer)
+    whole: dict[str, Any] = json.loads(
+        answer
+    )  # orjson refuses half a surrogate pair, as an emoji that was cut leaves
     choices = [_choice(choice) for choice in whole.get("choices", ())]
     kind = whole.get("object", "")
-    return orjson.dumps({**whole, "object": _CHUNK.get(kind, kind), "choices": choices})
+    return json.dumps({**whole, "object": _CHUNK.get(kind, kind), "choices": choices}).encode()
 
 
 def _choice(choice: dict[str, Any]) -> dict[str, Any]:

@@ -83,3 +83,9 @@ def test_every_error_renders(kind):
     body = openai_error(kind(*arguments, "what happened", **more))["error"]
     assert body["code"] == kind.code
     assert 400 <= failure_of(kind(*arguments, "what happened", **more)).http_status < 600
+
+
+def test_half_a_character_in_a_providers_words_does_not_keep_them_from_the_wire():
+    error = errors.ProviderRejectedError("openai", "cut here: \ud83d", status=400, param="\udc00")
+    said = Failure.model_validate_json(failure_of(error).model_dump_json())
+    assert (said.message, said.param) == ("cut here: ?", "?")

@@ -8,7 +8,7 @@ from services.provider_worker.domain.backoff import retry_at
 from services.provider_worker.domain.coalescing import Coalescer
 from services.provider_worker.domain.estimate import estimated_tokens
 from services.provider_worker.domain.queues import select_queues
-from services.provider_worker.domain.tokens import Tokens
+from services.provider_worker.domain.tokens import Tokens, tokens_of
 from services.provider_worker.settings import WorkerSettings
 from shared.contracts.ids import new_id
 from shared.contracts.jobs import JobRequested, Lane, Operation
@@ -98,6 +98,11 @@ def test_retry_after_may_be_a_date_ahead():
 def test_the_words_of_a_provider_are_found(body, message, param):
     error = error_for("p", 400, {}, body)
     assert (error.message, error.param) == (message, param)
+
+
+@pytest.mark.parametrize("said", [0, -1, 10**12 + 1, 2**63, 1.5, "7", None])
+def test_what_is_no_count_of_tokens_is_none(said):
+    assert tokens_of({"prompt_tokens": said, "completion_tokens": 7}) == Tokens(output=7)
 
 
 def test_long_words_are_cut():

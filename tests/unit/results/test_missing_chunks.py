@@ -88,3 +88,11 @@ def test_a_completion_is_repeated_in_its_own_shape(job: Job, record: JobRecord) 
     whole = {"object": "text_completion", "choices": [{"index": 0, "text": "a b", "finish_reason": "stop"}]}
     feed(record, job.started(A), job.finished(A, body=orjson.dumps(whole), deltas=1))
     assert chunks(record) == [whole]
+
+
+def test_a_whole_answer_with_half_a_character_is_brought_too(job: Job, record: JobRecord) -> None:
+    whole = WHOLE.replace(b"a b c", b"a \\ud83d")
+    assert feed(record, job.started(A), job.finished(A, body=whole, deltas=1)) == [True, True]
+    assert record.end is not None
+    (delta,) = (event.data for event in record.events if event.type == "job.delta")
+    assert '"content": "a \\ud83d"' in delta

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from shared.runtime.open_files import MOST
 from tests.support.fleet import free_port
 
 PROGRAM = """
@@ -54,6 +56,20 @@ def test_a_signal_stops_a_service_in_order(tmp_path, number):
     assert (ready["event"], ready["service"]) == ("ready", "demo")
     assert ready["admin_port"] > 0
     assert events == ["stopping", "handed back", "stopped"]
+
+
+def test_a_service_may_open_more_files_than_a_shell_gives_it(tmp_path):
+    say = "import resource as r; structlog.get_logger().info('', soft=r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        process = started(tmp_path, say)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with process:
+        soft = json.loads(process.stderr.readline())["soft"]
+        process.terminate()
+    assert soft == min(before[1], MOST)
 
 
 def test_a_configuration_that_cannot_work_ends_with_its_own_code(tmp_path):

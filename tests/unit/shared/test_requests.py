@@ -1,6 +1,8 @@
 """Requests and their replies, over an inbox in this process."""
 
 import asyncio
+import gc
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -133,3 +135,25 @@ async def test_replies_that_are_there_are_taken_without_waiting():
             assert following is not None
             assert following.body == b"2"
             assert replies.arrived() is None
+
+
+async def test_a_request_that_was_given_up_is_gone_with_its_frames():
+    class Body:
+        """Stands for what the frames of a request hold."""
+
+    post = Post()
+    async with Requester(post) as requester:
+
+        async def ask() -> weakref.ref[Body]:
+            body = Body()
+            with requester.expect("a") as replies:
+                post.lose()
+                with pytest.raises(BrokerUnavailableError):
+                    await replies.next()
+            return weakref.ref(body)
+
+        gc.disable()
+        try:
+            assert (await ask())() is None
+        finally:
+            gc.enable()
