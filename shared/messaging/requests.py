@@ -42,6 +42,7 @@ class Replies:
         """Let later replies vanish."""
         del self._expected[self._correlation_id]
         self._arrived.clear()
+        self._over = None  # its traceback leads back here: a cycle, which would stay until it is collected
 
     async def next(self, timeout_s: float | None = None) -> Message:
         """Wait for the next reply.

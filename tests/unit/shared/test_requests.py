@@ -1,6 +1,9 @@
 """Requests and their replies, over an inbox in this process."""
 
 import asyncio
+import gc
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -133,3 +136,22 @@ async def test_replies_that_are_there_are_taken_without_waiting():
             assert following is not None
             assert following.body == b"2"
             assert replies.arrived() is None
+
+
+async def test_a_wait_that_was_given_up_leaves_no_cycle_behind():
+    seen = []
+
+    async def wait_in_vain(requester):
+        with requester.expect("a") as replies:
+            seen.append(weakref.ref(replies))
+            asyncio.get_running_loop().call_soon(replies.give_up, ConnectionResetError("gone"))
+            await replies.next()
+
+    async with Requester(Post()) as requester:
+        gc.disable()
+        try:
+            with suppress(ConnectionResetError):
+                await wait_in_vain(requester)
+            assert seen[0]() is None
+        finally:
+            gc.enable()
