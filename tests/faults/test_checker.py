@@ -133,9 +133,10 @@ def test_a_call_of_the_provider_that_is_not_recorded_is_found() -> None:
     assert check(history_of(), evidence_of(calls=2, ambiguous_attempts=1)) == []
 
 
-def test_starts_that_went_with_the_brokers_data_are_excused() -> None:
-    killed = Killed(at=5, victim="rabbitmq data", pid=1)
-    back = Recovered(at=6, victim="rabbitmq data", after_s=1)
+@pytest.mark.parametrize("victim", ["rabbitmq data", "stopped worker"])
+def test_starts_that_cannot_be_recorded_are_excused(victim: str) -> None:
+    killed = Killed(at=5, victim=victim, pid=1)
+    back = Recovered(at=6, victim=victim, after_s=1)
     assert check(history_of(killed, back), evidence_of(calls=2)) == []
 
 

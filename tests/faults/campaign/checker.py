@@ -28,6 +28,8 @@ STREAMS_NEED = CALLS_NEED | {"provider_worker"}
 SUBMISSIONS_NEED = frozenset({"ingress", "postgres", "postgres backend"})
 BROKERS_DATA = "rabbitmq data"
 """Starts that are not recorded yet go with it, though their calls were made."""
+STANDING_STILL = "stopped worker"
+"""Between its claim and its start, until another had ended the job: its call is not recorded."""
 SETTLING_S = 5.0
 """How long after a recovery its clients may still be reconnecting."""
 
@@ -134,7 +136,7 @@ def nothing_completes_without_a_call(_: History, evidence: Evidence) -> Iterator
 
 def the_provider_is_called_no_more_than_is_recorded(history: History, evidence: Evidence) -> Iterator[str]:
     """Every start is recorded before its call; a call after the end of its job has no start that counts."""
-    if any(killed.victim == BROKERS_DATA for killed in history.of(Killed)):
+    if any(killed.victim in (BROKERS_DATA, STANDING_STILL) for killed in history.of(Killed)):
         return
     for job in evidence.jobs:
         if job.key is None:
