@@ -52,7 +52,7 @@ memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted stream
 	PENSTOCK_TEST_MEMORY_REQUESTS=100000 $(BIN)/python -m pytest -s tests/faults/test_ingress_memory.py $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill everything at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
-	$(BIN)/python -m pytest tests/faults/test_campaign.py $(ARGS)
+	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-30} $(BIN)/python -m pytest tests/faults/test_campaign.py $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)

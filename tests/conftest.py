@@ -53,9 +53,11 @@ def rabbitmq_installed() -> None:
 def rabbitmq_node(rabbitmq_installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A private node that all tests share."""
     node = RabbitNode(tmp_path_factory.mktemp("rabbitmq"))
-    node.start()
-    yield node
-    node.close()
+    try:
+        node.start()
+        yield node
+    finally:
+        node.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """The deployment files name the services that exist, and run them as nobody special."""
 
+import re
 from pathlib import Path
 
 import yaml
+
+from services.ingress.api.server import IDLE_S
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -27,6 +30,11 @@ def test_only_the_worker_runs_the_image_with_litellm_and_holds_keys() -> None:
 
 def test_only_the_proxy_is_reachable_from_outside() -> None:
     assert {name for name, entry in COMPOSE["services"].items() if "ports" in entry} == {"proxy"}
+
+
+def test_the_proxy_closes_idle_connections_before_ingress_does() -> None:
+    (idle_s,) = re.findall(r"keepalive_timeout (\d+)s;", (ROOT / "deploy/nginx/nginx.conf").read_text())
+    assert int(idle_s) < IDLE_S
 
 
 def test_containers_are_not_privileged() -> None:

@@ -1,4 +1,4 @@
-"""Fleets on either broker, for tests that kill both."""
+"""Fleets whose broker may be killed."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,11 @@ from tests.faults.campaign.calls import SYNC_TIMEOUT_S
 from tests.support.fleet import Fleet, running_fleet
 from tests.support.rabbitmq import RabbitNode
 
-LEASE_S = 5
+LOADED = {
+    "PENSTOCK_BROKER__LEASE_S": "5",
+    "PENSTOCK_INGRESS__SYNC_TIMEOUT_S": str(SYNC_TIMEOUT_S),
+}
+"""Settings that the clients of a campaign expect."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,13 @@ class Brokers:
     node: RabbitNode | None
 
     @contextmanager
-    def fleet(self, base: Path, environment: Mapping[str, str] = {}, *arguments: str) -> Iterator[Fleet]:
+    def fleet(self, base: Path, environment: Mapping[str, str] = {}) -> Iterator[Fleet]:
         """Run a fleet whose queues outlive a kill of their broker from the first moment on."""
-        settings = {
-            "PENSTOCK_BROKER__LEASE_S": str(LEASE_S),
-            "PENSTOCK_INGRESS__SYNC_TIMEOUT_S": str(SYNC_TIMEOUT_S),
-            **environment,
-        }
+        settings = {**LOADED, **environment}
         if self.node is not None:
             self.node.start()
             settings["PENSTOCK_BROKER__URL"] = self.node.url
-        with running_fleet(base, settings, *arguments) as fleet:
+        with running_fleet(base, settings) as fleet:
             if self.node is not None:
                 self.node.settle_queues()
                 fleet.wait_until(lambda: fleet.status()["ready"], "every service has found its broker again")

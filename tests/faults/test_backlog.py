@@ -3,6 +3,9 @@
 Ten thousand jobs by default; ``make backlog`` runs it with 100,000.
 """
 
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,12 +42,9 @@ class BacklogSettings(BaseSettings):
     """Jobs on each broker."""
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def fleet(request: pytest.FixtureRequest, tmp_path):
-    environment = dict(SILENT)
-    if request.param == "rabbitmq":
-        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("fresh_vhost")()
-    with running_fleet(tmp_path, environment) as fleet:
+@pytest.fixture
+def fleet(environment: Mapping[str, str], tmp_path: Path) -> Iterator[Fleet]:
+    with running_fleet(tmp_path, {**SILENT, **environment}) as fleet:
         yield fleet
 
 

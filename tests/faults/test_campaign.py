@@ -19,12 +19,14 @@ def test_what_was_accepted_ends_exactly_once_whoever_is_killed(
     brokers: Brokers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = CampaignSettings()
+    with capsys.disabled():
+        print(f"\n{brokers.name}: PENSTOCK_TEST_SEED={settings.seed}, {settings.kills} kills")
     with brokers.fleet(tmp_path / "fleet") as fleet:
         victims = everybody(fleet, chance(settings.seed), brokers.node)
         verdict = asyncio.run(
             run_campaign(fleet, victims, seed=settings.seed, kills=settings.kills, folder=tmp_path)
         )
         with capsys.disabled():
-            print(f"\n{brokers.name}, PENSTOCK_TEST_SEED={settings.seed}: {verdict.summary()}")
+            print(verdict.summary())
         assert not verdict.breaches, f"{tmp_path}:\n" + "\n".join(verdict.breaches)
         assert fleet.stop() == 0

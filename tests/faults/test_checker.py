@@ -13,6 +13,7 @@ from tests.faults.campaign.history import (
     Cancelled,
     Entry,
     Followed,
+    GivenUp,
     History,
     Killed,
     NotAccepted,
@@ -124,6 +125,24 @@ def test_two_jobs_of_one_submission_are_found() -> None:
 
 def test_a_completed_job_that_the_provider_never_saw_is_found() -> None:
     assert "without a call" in check(history_of(), evidence_of(calls=0))[0]
+
+
+def test_a_call_of_the_provider_that_is_not_recorded_is_found() -> None:
+    (breach,) = check(history_of(), evidence_of(calls=2))
+    assert breach == "job_1 (plain-1) was called 2 times, and 1 are recorded"
+    assert check(history_of(), evidence_of(calls=2, ambiguous_attempts=1)) == []
+
+
+@pytest.mark.parametrize("victim", ["rabbitmq data", "stopped worker"])
+def test_starts_that_cannot_be_recorded_are_excused(victim: str) -> None:
+    killed = Killed(at=5, victim=victim, pid=1)
+    back = Recovered(at=6, victim=victim, after_s=1)
+    assert check(history_of(killed, back), evidence_of(calls=2)) == []
+
+
+def test_a_client_who_waits_for_ever_is_found() -> None:
+    (breach,) = check(history_of(GivenUp(at=200, after_s=150)), evidence_of())
+    assert "after 150 s" in breach
 
 
 def test_another_jobs_result_is_found() -> None:

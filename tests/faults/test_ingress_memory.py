@@ -3,7 +3,7 @@
 import asyncio
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -32,11 +32,8 @@ class Size(BaseSettings):
     """Synchronous requests; a tenth as many streams are aborted."""
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
-    environment = {}
-    if request.param == "rabbitmq":
-        environment["PENSTOCK_BROKER__URL"] = request.getfixturevalue("fresh_vhost")()
+@pytest.fixture
+def fleet(environment: Mapping[str, str], tmp_path: Path) -> Iterator[Fleet]:
     with running_fleet(tmp_path, environment) as fleet:
         yield fleet
 

@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 from shared.runtime.listening import ListenError
 
 BACKLOG = 2048
+IDLE_S = 75
+"""An idle connection is closed by its client or proxy, which give up sooner: a server that closes it may meet
+the next request on its way, and a POST is not sent again."""
 LAST_MOMENTS_S = 1.0
 """What is left of the grace for answers to those whose calls were given up."""
 _log = structlog.get_logger()
@@ -64,6 +67,7 @@ async def serving(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=max(1, round(grace_s)),
     )
     server = _Server(config)

@@ -6,6 +6,7 @@ Prints the tables of the section "Against other gateways" of ``docs/benchmarks.m
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from tests.benchmarks.simulator import lone_simulator
 from tests.benchmarks.site import rabbit_node
 from tests.support import rabbitmq
 
-LITELLM_WORKERS = (1, 2)
+LITELLM_WORKERS = (1, max(2, os.cpu_count() or 2))
+"""Its default, and one for each core."""
 TARGETS = {"Portkey": 1.0, "LiteLLM": 20.0}
 
 Start = Callable[[], AbstractContextManager[Subject]]

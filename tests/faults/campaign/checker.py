@@ -10,6 +10,7 @@ from tests.faults.campaign.history import (
     Called,
     Cancelled,
     Followed,
+    GivenUp,
     History,
     Killed,
     NotAccepted,
@@ -25,6 +26,10 @@ CALLS_NEED = frozenset({"ingress", "rabbitmq", "postgres", "postgres backend"})
 STREAMS_NEED = CALLS_NEED | {"provider_worker"}
 """Whose death may fail a stream: what its caller has read already cannot be generated once more."""
 SUBMISSIONS_NEED = frozenset({"ingress", "postgres", "postgres backend"})
+BROKERS_DATA = "rabbitmq data"
+"""Starts that are not recorded yet go with it, though their calls were made."""
+STANDING_STILL = "stopped worker"
+"""Between its claim and its start, until another had ended the job: its call is not recorded."""
 SETTLING_S = 5.0
 """How long after a recovery its clients may still be reconnecting."""
 
@@ -129,6 +134,23 @@ def nothing_completes_without_a_call(_: History, evidence: Evidence) -> Iterator
             yield f"{job.id} ({job.key}) completed without a call of its provider"
 
 
+def the_provider_is_called_no_more_than_is_recorded(history: History, evidence: Evidence) -> Iterator[str]:
+    """Every start is recorded before its call; a call after the end of its job has no start that counts."""
+    if any(killed.victim in (BROKERS_DATA, STANDING_STILL) for killed in history.of(Killed)):
+        return
+    for job in evidence.jobs:
+        if job.key is None:
+            continue
+        calls, recorded = evidence.calls.get(job.key, 0), job.attempt + job.ambiguous_attempts
+        if calls > recorded:
+            yield f"{job.id} ({job.key}) was called {calls} times, and {recorded} are recorded"
+
+
+def clients_come_to_their_end(history: History, _: Evidence) -> Iterator[str]:
+    for given_up in history.of(GivenUp):
+        yield f"some client still waited for its job, its events or its answer after {given_up.after_s:.0f} s"
+
+
 def calls_end_in_time_and_honestly(history: History, _: Evidence) -> Iterator[str]:
     for call in history.of(Called):
         needs = STREAMS_NEED if call.streamed else CALLS_NEED
@@ -177,6 +199,8 @@ RULES: Sequence[Rule] = (
     what_completed_says_what_was_asked,
     whoever_follows_reads_every_event_once,
     nothing_completes_without_a_call,
+    the_provider_is_called_no_more_than_is_recorded,
+    clients_come_to_their_end,
     calls_end_in_time_and_honestly,
     every_answered_call_is_recorded,
     submissions_fail_only_with_what_they_need,

@@ -84,6 +84,13 @@ class Called(_Entry):
     """Under which it is recorded, if its answer said so."""
 
 
+class GivenUp(_Entry):
+    """Clients were cut off because they had not all come to their end in time."""
+
+    type: Literal["given_up"] = "given_up"
+    after_s: float
+
+
 class Killed(_Entry):
     """A process got SIGKILL."""
 
@@ -100,7 +107,9 @@ class Recovered(_Entry):
     after_s: float
 
 
-Entry = Submitted | Accepted | NotAccepted | Cancelled | Seen | Followed | Called | Killed | Recovered
+Entry = (
+    Submitted | Accepted | NotAccepted | Cancelled | Seen | Followed | Called | GivenUp | Killed | Recovered
+)
 _LINE: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
 E_ = TypeVar("E_", bound=_Entry)
 

@@ -85,7 +85,7 @@ class JobClients:
         """Wait for the end, and look once more later: an end must stay what it is."""
         while await self.look(job_id, wait_s=LONG_POLL_S) not in FINAL:
             pass
-        await asyncio.sleep(self.rng.uniform(0, 10))
+        await asyncio.sleep(self.rng.uniform(0, 3))
         await self.look(job_id, wait_s=0)
 
     async def look(self, job_id: str, *, wait_s: int) -> str | None:

@@ -19,7 +19,7 @@ class Killer:
     rng: Chance
     kills: int
     shortest_pause_s: float = 0.3
-    longest_pause_s: float = 5.0
+    longest_pause_s: float = 4.0
     _down: set[str] = field(default_factory=set)
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ from tests.faults.campaign.calls import Callers
 from tests.faults.campaign.chance import chance
 from tests.faults.campaign.checker import check
 from tests.faults.campaign.evidence import OPEN, Evidence, gather_evidence
-from tests.faults.campaign.history import Accepted, Called, History, Killed, NotAccepted, Recovered
+from tests.faults.campaign.history import Accepted, Called, GivenUp, History, Killed, NotAccepted, Recovered
 from tests.faults.campaign.jobs import LONG_POLL_S, JobClients
 from tests.faults.campaign.killer import Killer
 from tests.faults.campaign.victims import Victim, postgres_url
@@ -47,9 +47,11 @@ class Load:
             yield
             self.jobs.stop.set()
             self.callers.stop.set()
-            await asyncio.wait(working, timeout=DRAIN_LIMIT_S)
-            for task in working:
-                task.cancel()  # the checker says what is missing
+            _, waiting = await asyncio.wait(working, timeout=DRAIN_LIMIT_S)
+            if waiting:
+                self.history.record(GivenUp(after_s=DRAIN_LIMIT_S))
+            for task in waiting:
+                task.cancel()
 
 
 @dataclass(frozen=True)
