@@ -12,9 +12,8 @@ def chunk_of(answer: bytes) -> bytes:
     Args:
         answer: As ``JobFinished`` carries it. A completion's chunks have its shape already.
     """
-    whole: dict[str, Any] = json.loads(
-        answer
-    )  # orjson refuses half a surrogate pair, as an emoji that was cut leaves
+    # orjson refuses half a surrogate pair, as an emoji that was cut leaves.
+    whole: dict[str, Any] = json.loads(answer)
     choices = [_choice(choice) for choice in whole.get("choices", ())]
     kind = whole.get("object", "")
     return json.dumps({**whole, "object": _CHUNK.get(kind, kind), "choices": choices}).encode()
