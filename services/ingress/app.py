@@ -29,7 +29,10 @@ from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.models import ModelEndpoints
-from services.ingress.api.routes import inference_routes, job_routes, model_routes, plain_routes
+from services.ingress.api.routes.inference import inference_routes
+from services.ingress.api.routes.jobs import job_routes
+from services.ingress.api.routes.models import model_routes
+from services.ingress.api.routes.plain import plain_routes
 from services.ingress.api.server import serving
 from services.ingress.domain.submission import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings

@@ -1,100 +1,14 @@
-"""Every route of the API, with its description."""
+"""The routes of jobs."""
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
-from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
-from services.ingress.api.health import HealthEndpoints
-from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.jobs import JobEndpoints
-from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.route import JOB_ID, WAIT, RawRoute, route
-from services.ingress.api.schemas import inference as shapes
-from services.ingress.api.schemas.common import Health, Model, ModelList
 from services.ingress.api.schemas.jobs import JobList, JobObject, JobSubmission
 from shared.contracts.jobs import JobStatus, Operation
 
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`respond-async`: as a background job. `respond-async, wait=N`: wait N seconds before.",
-    "schema": {"type": "string"},
-    "example": "respond-async, wait=10",
-}
-_SYNC_ERRORS = (400, 401, 404, 413, 422, 429, 502, 503, 504)
-_ACCEPTED = {202: {"model": JobObject, "description": "With `Prefer: respond-async`: the accepted job."}}
-_INFERENCE = "Inference"
 _JOBS = "Jobs"
-
-
-def inference_routes(endpoints: InferenceEndpoints) -> Iterator[RawRoute]:
-    """Describe the OpenAI routes that call a model."""
-    kinds: tuple[tuple[str, str, Operation, type[BaseModel], type[BaseModel]], ...] = (
-        (
-            "/v1/chat/completions",
-            "Chat with a model",
-            Operation.CHAT,
-            shapes.ChatCompletionRequest,
-            shapes.ChatCompletion,
-        ),
-        (
-            "/v1/completions",
-            "Complete a text",
-            Operation.COMPLETION,
-            shapes.CompletionRequest,
-            shapes.Completion,
-        ),
-        (
-            "/v1/embeddings",
-            "Embed texts",
-            Operation.EMBEDDING,
-            shapes.EmbeddingRequest,
-            shapes.EmbeddingList,
-        ),
-        ("/v1/images/generations", "Make images", Operation.IMAGE, shapes.ImageRequest, shapes.Images),
-    )
-    for path, summary, operation, takes, answer in kinds:
-        streamed = operation in (Operation.CHAT, Operation.COMPLETION)
-        yield route(
-            "POST",
-            path,
-            endpoints.of(operation),
-            summary=summary,
-            description=f"{summary}. Fields that are not listed here reach the provider untouched.",
-            tag=_INFERENCE,
-            answer=answer,
-            takes=takes,
-            parameters=(_PREFER,),
-            errors=_SYNC_ERRORS,
-            content={"text/event-stream": {"schema": {"type": "string"}}} if streamed else None,
-            responses=_ACCEPTED,
-        )
-
-
-def model_routes(endpoints: ModelEndpoints) -> Iterator[RawRoute]:
-    """Describe the routes of models."""
-    yield route(
-        "GET",
-        "/v1/models",
-        endpoints.list,
-        summary="List models",
-        tag="Models",
-        answer=ModelList,
-        errors=(401, 503),
-    )
-    name = {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    yield route(
-        "GET",
-        "/v1/models/{model_id:path}",
-        endpoints.get,
-        summary="Show a model",
-        tag="Models",
-        answer=Model,
-        parameters=({**name, "example": "simulator/echo"},),
-        errors=(401, 404, 503),
-    )
 
 
 def job_routes(endpoints: JobEndpoints, events: EventEndpoint) -> Iterator[RawRoute]:
@@ -194,20 +108,3 @@ def _filters() -> Iterator[dict[str, object]]:
         ("created_before", "Unix seconds or ISO 8601; this moment excluded.", text),
     ):
         yield {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def plain_routes(health: HealthEndpoints, docs: DocsPage) -> Iterator[RawRoute]:
-    """Describe what needs no key."""
-    unavailable = {503: {"model": Health, "description": "A dependency that is needed does not answer."}}
-    yield route("GET", "/health/live", health.live, summary="Is the process alive?", tag="Health")
-    for path in ("/health/ready", "/healthcheck"):
-        yield route(
-            "GET",
-            path,
-            health.ready,
-            summary="Can it do its work?",
-            tag="Health",
-            answer=Health,
-            responses=unavailable,
-        )
-    yield RawRoute("/docs", docs, methods=["GET"], include_in_schema=False)
