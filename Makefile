@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # uv may be a command of the system or a module of the bootstrap environment below.
 UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
+# A process for each core, up to four: each starts servers of its own, and takes a file of tests at a time.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory lock clean
@@ -27,10 +29,10 @@ check: $(VENV)/.dev ## Format, lint, types, import rules, unit and contract test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest tests/unit tests/contract tests/architecture $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/contract tests/architecture $(ARGS)
 
 test: $(VENV)/.dev ## Every test, on real engines
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 unit: $(VENV)/.dev ## The fast tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)
