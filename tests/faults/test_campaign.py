@@ -28,5 +28,5 @@ def test_what_was_accepted_ends_exactly_once_whoever_is_killed(
         )
         with capsys.disabled():
             print(verdict.summary())
-        assert not verdict.breaches, f"{tmp_path}:\n" + "\n".join(verdict.breaches)
+        assert not verdict.breaches, f"{tmp_path}: {verdict.complaint(seed=settings.seed)}"
         assert fleet.stop() == 0

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from services.results.adapters.changes import write_changes
-from services.results.adapters.open_jobs import load_open_jobs
+from services.results.adapters.jobs import load_jobs
 from services.results.adapters.synchronous import insert_ended
 from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
@@ -89,7 +89,7 @@ class JobStore:
 
 async def _record(connection: Connection, batch: Batch) -> Recorded:
     now = datetime.now(UTC)
-    jobs = await load_open_jobs(connection, {message.job_id for message in batch.background})
+    jobs = await load_jobs(connection, {message.job_id for message in batch.background})
     ignored = 0
     for message in batch.background:
         job = jobs.get(message.job_id)

@@ -79,6 +79,11 @@ class Verdict:
             f"{len(self.breaches)} breaches"
         )
 
+    def complaint(self, *, seed: int) -> str:
+        """Say what was wrong and all that helps to find out why."""
+        kills = ", ".join(f"{killed.victim} {killed.at:.1f}" for killed in self.history.of(Killed))
+        return "\n".join((f"PENSTOCK_TEST_SEED={seed}; kills: {kills}", self.summary(), *self.breaches))
+
 
 @asynccontextmanager
 async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Load]:
