@@ -13,6 +13,7 @@ from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
 from shared.contracts.jobs import JobFinished
 from shared.errors import DatabaseUnavailableError, PenstockError
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Connection, Database
 from shared.storage.transitions import finish_locked_jobs
 
@@ -96,9 +97,11 @@ async def _record(connection: Connection, batch: Batch) -> Recorded:
         if job is None or not apply(job, message, now=now):
             ignored += 1
     await write_changes(connection, list(jobs.values()))
+    crash_points.reach(CrashPoint.BILL_STARTED)
     ends = [job.end for job in jobs.values() if job.end is not None]
     await finish_locked_jobs(connection, ends)
     inserted = await insert_ended(connection, batch.synchronous)
+    crash_points.reach(CrashPoint.BILL_ADDED)
     if batch.held:
         await connection.execute(_HELD, list(batch.held))
     return Recorded(
