@@ -74,7 +74,7 @@ class Verdict:
         return (
             f"{len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
             f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)} "
-            f"by {sum(self.evidence.calls.values())} provider calls; calls {dict(calls)}; "
+            f"by {sum(map(len, self.evidence.spans.values()))} provider calls; calls {dict(calls)}; "
             f"at rest after {history.now():.0f} s; longest recoveries in s: {back}; "
             f"{len(self.breaches)} breaches"
         )
@@ -89,6 +89,7 @@ class Verdict:
 async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Load]:
     """Connect clients to a fleet, with a history in ``folder``."""
     history = History(folder / "history.jsonl")
+    history.begin()
     try:
         async with aiohttp.ClientSession(
             fleet.url,
