@@ -53,8 +53,10 @@ bench-floor: $(VENV)/.dev ## The least that one sync chat can cost, part by part
 memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted streams (make test runs a tenth)
 	PENSTOCK_TEST_MEMORY_REQUESTS=100000 $(BIN)/python -m pytest -s tests/faults/test_ingress_memory.py $(ARGS)
 
-chaos: $(VENV)/.dev ## Kill everything at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
-	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-30} $(BIN)/python -m pytest tests/faults/test_campaign.py $(ARGS)
+chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
+	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-300} PENSTOCK_TEST_JOBS=$${PENSTOCK_TEST_JOBS:-20000} \
+	PENSTOCK_TEST_SUBMITTERS=$${PENSTOCK_TEST_SUBMITTERS:-16} PENSTOCK_TEST_THOROUGH=true \
+		$(BIN)/python -m pytest tests/faults/test_crash_points.py tests/faults/test_campaign.py $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)

@@ -58,7 +58,7 @@ def tasks_of(
         outbox=OutboxTable(database), broker=broker, batch=batch, retry_s=settings.outbox_retry_s
     )
     silence = SilenceWatch(
-        jobs=SilentJobsTable(database),
+        jobs=SilentJobsTable(database, max_publications=settings.max_publications),
         broker=broker,
         after_s=settings.silent_after_s,
         grace_s=settings.silent_grace_s,

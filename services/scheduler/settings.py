@@ -19,6 +19,8 @@ class DueSettings(Section):
     """A published job that no worker has mentioned for so long is lost, unless its queue has a backlog."""
     silent_grace_s: float = Field(default=10.0, ge=0)
     """How long workers may take to mention what they took: two of their heartbeats."""
+    max_publications: int = Field(default=10, ge=1)
+    """How often an attempt is put on the broker, all in all; then it is left to its deadline."""
     deadline_interval_s: float = Field(default=0.5, gt=0)
     deadline_grace_s: float = Field(default=1.0, ge=0)
     """How long after the deadline a worker's own word still counts."""

@@ -37,6 +37,7 @@ def application(section: SimulatorSection) -> web.Application:
             web.get("/v1/models/{name:.+}", observation.model),
             web.get(IMAGE_PATH, images.image),
             web.get("/simulator/calls", observation.calls),
+            web.get("/simulator/spans", observation.spans),
             web.delete("/simulator/calls", observation.forget_calls),
         ]
     )

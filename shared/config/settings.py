@@ -115,6 +115,8 @@ class ProcessSettings(BaseModel):
     telemetry: TelemetrySettings = TelemetrySettings()
     shutdown_grace_s: float = Field(default=25.0, gt=0)
     """How long SIGTERM lets work under way finish before it is handed back."""
+    crash_points_dir: Path | None = None
+    """For fault tests: files in it kill the process, see ``shared/runtime/crash_points.py``."""
 
 
 class ServiceSettings(ProcessSettings):

@@ -27,6 +27,7 @@ from shared.errors import DependencyUnavailableError
 from shared.observability.logs import configure_logs
 from shared.observability.tracing import configure_tracing
 from shared.runtime.admin import admin_server
+from shared.runtime.crash_points import crash_points
 from shared.runtime.garbage import spare_long_lived_objects
 from shared.runtime.health import Health
 from shared.runtime.listening import ListenError
@@ -49,6 +50,8 @@ def main(name: str, settings_type: type[S], running: Running[S]) -> None:
         print(error, file=sys.stderr)  # noqa: T201 - logs are not configured yet
         sys.exit(EXIT_CONFIGURATION)
     configure_logs(settings.log, service=name)
+    if settings.crash_points_dir is not None:
+        crash_points.arm(settings.crash_points_dir)
     allow_many_connections()
     try:
         with configure_tracing(settings.telemetry, service=name):

@@ -28,7 +28,7 @@ def cancelled_key(job_id: UUID) -> str:
 
 
 def claim_key(job_id: UUID) -> str:
-    """Name the key that holds the ``attempt:publication`` that was claimed last."""
+    """Name the key that holds the ``attempt:publication:start`` that was claimed last."""
     return f"penstock:{{{job_id}}}:claim"
 
 

@@ -43,9 +43,6 @@ WITH ended AS (
     FROM ended e
     WHERE a.job_id = e.id AND a.job_id BETWEEN $1 AND $2
       AND (a.outcome = 'started' OR a.start_id = e.start_id)
-    RETURNING a.job_id, a.start_id <> e.start_id AS superseded
-), doubtful AS (
-    SELECT job_id, count(*) AS starts FROM closed WHERE superseded GROUP BY job_id
 ), updated AS (
     UPDATE jobs j SET
         status = e.status,
@@ -60,9 +57,8 @@ WITH ended AS (
         output_tokens = j.output_tokens + e.output_tokens,
         cached_tokens = j.cached_tokens + e.cached_tokens,
         cost_microusd = coalesce(j.cost_microusd + e.cost_microusd, j.cost_microusd, e.cost_microusd),
-        ambiguous_attempts = j.ambiguous_attempts + coalesce(d.starts, 0),
         last_event = j.last_event + 1
-    FROM ended e LEFT JOIN doubtful d ON d.job_id = e.id
+    FROM ended e
     WHERE j.id = e.id AND j.id BETWEEN $1 AND $2
     RETURNING j.id, j.tenant_id, j.last_event, e.status, e.event
 ), gone AS (

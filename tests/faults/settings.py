@@ -13,5 +13,11 @@ class CampaignSettings(BaseSettings):
 
     kills: int = Field(default=9, ge=1)
     """On each broker; so many hit everybody, and somebody twice. ``make chaos`` takes more."""
+    jobs: int = Field(default=0, ge=0)
+    """How many are accepted at least; the load goes on until then."""
+    submitters: int = Field(default=4, ge=1)
+    """Clients that submit jobs, each about seven a second while they are taken."""
     seed: int = Field(default_factory=lambda: secrets.randbelow(1_000_000))
     """Decides what is random; a new one every time unless it is given. Timing differs all the same."""
+    thorough: bool = False
+    """Every crash point on each broker, one at a time; otherwise half of them on either."""

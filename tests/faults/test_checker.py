@@ -9,6 +9,7 @@ from tests.faults.campaign.checker import check
 from tests.faults.campaign.evidence import EventRow, Evidence, JobRow
 from tests.faults.campaign.history import (
     Accepted,
+    Began,
     Called,
     Cancelled,
     Entry,
@@ -45,9 +46,11 @@ def evidence_of(*types: str, calls: int = 1, **fields: Any) -> Evidence:
     events = tuple(
         EventRow(job_id="job_1", sequence=number, type=name) for number, name in enumerate(types or GOOD, 1)
     )
-    job = {"id": "job_1", "key": KEY, "status": "completed", "result": RESULT, "finished_at": 9, **fields}
+    job = {"id": "job_1", "key": KEY, "status": "completed", "result": RESULT, "finished_at": 9, "starts": 9}
     return Evidence(
-        jobs=(JobRow.model_validate({"last_event": len(events), **job}),), events=events, calls={KEY: calls}
+        jobs=(JobRow.model_validate({"last_event": len(events), **job, **fields}),),
+        events=events,
+        spans={KEY: tuple((float(n), n + 0.5) for n in range(calls))},
     )
 
 
@@ -119,7 +122,7 @@ def test_two_jobs_of_one_submission_are_found() -> None:
     good = evidence_of()
     events = (*good.events, *(event.model_copy(update={"job_id": "job_2"}) for event in good.events))
     jobs = (*good.jobs, good.jobs[0].model_copy(update={"id": "job_2"}))
-    evidence = Evidence(jobs=jobs, events=events, calls=good.calls)
+    evidence = Evidence(jobs=jobs, events=events, spans=good.spans)
     assert check(history_of(), evidence) == ["plain-1 was submitted once and is 2 jobs"]
 
 
@@ -131,13 +134,52 @@ def test_a_call_of_the_provider_that_is_not_recorded_is_found() -> None:
     (breach,) = check(history_of(), evidence_of(calls=2))
     assert breach == "job_1 (plain-1) was called 2 times, and 1 are recorded"
     assert check(history_of(), evidence_of(calls=2, ambiguous_attempts=1)) == []
+    assert len(check(history_of(), evidence_of(calls=2, ambiguous_attempts=1, starts=1))) == 1
 
 
-@pytest.mark.parametrize("victim", ["rabbitmq data", "stopped worker"])
-def test_starts_that_cannot_be_recorded_are_excused(victim: str) -> None:
-    killed = Killed(at=5, victim=victim, pid=1)
-    back = Recovered(at=6, victim=victim, after_s=1)
+def test_starts_that_were_lost_with_the_brokers_data_are_excused() -> None:
+    killed = Killed(at=5, victim="rabbitmq data", pid=1)
+    back = Recovered(at=6, victim="rabbitmq data", after_s=1)
     assert check(history_of(killed, back), evidence_of(calls=2)) == []
+
+
+CANCELLED_AT, EPOCH = 20.0, 1_000.0
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "breaches"),
+    [
+        pytest.param(10, 20.9, 0, id="stopped-within-a-second"),
+        pytest.param(10, 21.1, 1, id="stopped-too-late"),
+        pytest.param(10, None, 1, id="never-stopped"),
+        pytest.param(24, 24.1, 1, id="begun-afterwards"),
+    ],
+)
+def test_a_call_that_a_cancellation_did_not_stop_is_found(
+    began: float, ended: float | None, breaches: int
+) -> None:
+    history = history_of(
+        Began(at=1e-9, epoch=EPOCH),
+        Cancelled(at=CANCELLED_AT, job_id="job_1", status=200),
+        kind=Kind.CANCELLED,
+    )
+    span = (EPOCH + began, None if ended is None else EPOCH + ended)
+    evidence = evidence_of("job.queued", "job.cancelled", status="cancelled", result=None)
+    evidence = evidence.model_copy(update={"spans": {KEY: (span,)}})
+    assert len(check(history, evidence)) == breaches
+    for victim, excused in (("valkey", True), ("results", False)):
+        history.record(Killed(at=CANCELLED_AT + 0.5, victim=victim, pid=1))
+        history.record(Recovered(at=CANCELLED_AT + 1, victim=victim, after_s=0.5))
+        assert len(check(history, evidence)) == (0 if excused else breaches)
+        del history.entries[-2:]
+
+
+@pytest.mark.parametrize(("began", "ended", "breaches"), [(10, 20.9, 0), (10, 21.1, 1), (24, 24.1, 1)])
+def test_a_call_that_goes_on_after_the_deadline_is_found(began: float, ended: float, breaches: int) -> None:
+    history = history_of(Began(at=1e-9, epoch=EPOCH), kind=Kind.HURRIED)
+    evidence = evidence_of("job.queued", "job.expired", status="expired", result=None, deadline_at=EPOCH + 20)
+    evidence = evidence.model_copy(update={"spans": {KEY: ((EPOCH + began, EPOCH + ended),)}})
+    assert len(check(history, evidence)) == breaches
 
 
 def test_a_client_who_waits_for_ever_is_found() -> None:
@@ -164,7 +206,9 @@ def test_a_chunk_that_is_missing_from_a_stream_is_found() -> None:
     job = {"id": "job_1", "key": "streamed-1", "status": "completed", "last_event": 4}
     result = RESULT.replace(text_of(KEY), text_of("streamed-1"))
     evidence = Evidence(
-        jobs=(JobRow.model_validate(job | {"result": result}),), events=tuple(events), calls={"streamed-1": 1}
+        jobs=(JobRow.model_validate(job | {"result": result}),),
+        events=tuple(events),
+        spans={"streamed-1": ((1.0, 2.0),)},
     )
     history = History()
     history.record(Submitted(at=1, key="streamed-1", kind=Kind.STREAMED))

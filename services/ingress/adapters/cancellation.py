@@ -1,5 +1,7 @@
 """Telling the workers that nobody wants a job any more."""
 
+import asyncio
+
 import structlog
 from redis.asyncio import Redis
 
@@ -20,10 +22,15 @@ class Cancellation:
 
     async def request(self, cancel: JobCancelRequested) -> None:
         """Tell as far as the dependencies allow; a job that runs on has its result thrown away."""
+        await asyncio.gather(self._keep(cancel), self._broadcast(cancel))
+
+    async def _keep(self, cancel: JobCancelRequested) -> None:
         try:
             await self._redis.set(cancelled_key(cancel.job_id), 1, ex=JOB_KEY_TTL_S)
         except REDIS_OUTAGE as error:
             _log.warning("cancellation not kept in Redis", reason=type(error).__name__)
+
+    async def _broadcast(self, cancel: JobCancelRequested) -> None:
         try:
             await self._link.broadcast(cancel)
         except PenstockError as error:

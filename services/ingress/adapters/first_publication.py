@@ -20,6 +20,7 @@ from shared.contracts.jobs import JobRequested
 from shared.errors import DatabaseUnavailableError, PenstockError
 from shared.messaging.broker import Message
 from shared.messaging.topology import job_topic
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.outbox import Publication, mark_published
 from shared.storage.postgres import Database, act_for
 
@@ -65,6 +66,7 @@ class FirstPublication:
                 marks[job.tenant_id].append(Publication(job.job_id, attempt=1, publication=1))
         if not marks:
             return
+        crash_points.reach(CrashPoint.PUBLISH_CONFIRMED)
         try:
             async with database_patience(), self._database.transaction() as connection:
                 for tenant_id, publications in marks.items():
@@ -72,6 +74,8 @@ class FirstPublication:
                     await mark_published(connection, publications)
         except DatabaseUnavailableError as error:
             _log.warning("publications not marked, the sweep repeats them", reason=error.message)
+            return
+        crash_points.reach(CrashPoint.PUBLISH_MARKED)
 
     async def _publish(self, job: NewJob) -> bool:
         message = Message(

@@ -13,6 +13,7 @@ import orjson
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.new_job import NewJob
 from shared.errors import DatabaseUnavailableError, DependencyUnavailableError
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Connection, Database
 
 PUBLISH_ALONE_S = 2.0
@@ -130,6 +131,7 @@ class GroupCommit:
                 self._committed([entry])
 
     def _committed(self, batch: Sequence[tuple[NewJob, asyncio.Future[None]]]) -> None:
+        crash_points.reach(CrashPoint.SUBMIT_COMMITTED)
         _settle(batch, None)
         self._on_committed([job for job, _ in batch])
 

@@ -24,6 +24,7 @@ from shared.config.catalog import Catalog
 from shared.contracts.ids import parse_public_id, public_id
 from shared.contracts.jobs import JobCancelRequested, JobsChanged
 from shared.errors import ConflictError, ModelNotFoundError, UnprocessableRequestError
+from shared.runtime.crash_points import CrashPoint, crash_points
 
 
 class JobFinalError(ConflictError):
@@ -99,19 +100,21 @@ class JobEndpoints:
         return json_answer(page)
 
     async def cancel(self, request: Request) -> Response:
-        """End a job as cancelled, and tell the worker that may have it."""
+        """End a job as cancelled; the workers are told before the caller, as far as they can be reached."""
         tenant_id, job_id = principal_of(request).tenant_id, self._job_id(request)
         job, ended = await self._rows.cancel(tenant_id, job_id)
         context_of(request.scope).tell_job(job.id, job.lane)
         if not ended:
             raise JobFinalError(f"The job is {job.status} already.")
         self._watch.changed([job_id])
-        self._background.run(self._tell(tenant_id, job_id), what="tell of a cancelled job")
+        crash_points.reach(CrashPoint.CANCEL_COMMITTED)
+        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
+        crash_points.reach(CrashPoint.CANCEL_TOLD)
+        self._background.run(self._announce(job_id), what="tell of a cancelled job")
         return json_answer(self._answers.render(job))
 
-    async def _tell(self, tenant_id: UUID, job_id: UUID) -> None:
-        """Stop the worker; wake those who wait on another ingress."""
-        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
+    async def _announce(self, job_id: UUID) -> None:
+        """Wake those who wait on another ingress."""
         await self._link.broadcast(JobsChanged(job_ids=(job_id,)))
 
     def _job_id(self, request: Request) -> UUID:

@@ -1,9 +1,13 @@
 """Claims of background jobs in Redis: of several copies of one job, one is run."""
 
+import time
+from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 
 from shared.contracts.jobs import JobRequested
 from shared.storage.redis import CLAIM_TTL_S, REDIS_OUTAGE, cancelled_key, claim_key
@@ -20,7 +24,14 @@ if stored then
     if attempt < a or (attempt == a and publication < p) then return 'superseded' end
     if attempt == a and publication == p and ARGV[3] == '0' then return 'duplicate' end
 end
-redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[5], 'EX', ARGV[4])
+return 'granted'
+"""
+
+_CONFIRM = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'cancelled' end
+local stored = redis.call('GET', KEYS[2])
+if stored and stored ~= ARGV[1] then return 'superseded' end
 return 'granted'
 """
 
@@ -32,7 +43,7 @@ class Claim(StrEnum):
     CANCELLED = "cancelled"
     """Nobody wants the job any more."""
     SUPERSEDED = "superseded"
-    """A later attempt, or a later copy of this one, has been claimed."""
+    """A later attempt, or a later copy of this one, has been claimed; or this copy by somebody else."""
     DUPLICATE = "duplicate"
     """This very copy has been claimed, and not by somebody who lost it."""
 
@@ -41,21 +52,58 @@ class Claims:
     """One round trip a background job. Redis only saves work here: without it every claim is granted."""
 
     def __init__(self, client: Redis) -> None:
-        self._script = client.register_script(_SCRIPT)
+        self._claim = client.register_script(_SCRIPT)
+        self._confirm = client.register_script(_CONFIRM)
 
-    async def claim(self, request: JobRequested, *, redelivered: bool) -> Claim:
+    async def claim(self, request: JobRequested, start_id: UUID, *, redelivered: bool) -> Claim:
         """Claim a job for this delivery of it.
 
         Args:
             request: Its attempt and publication are compared with the highest ones claimed so far.
+            start_id: Of the call that is to follow.
             redelivered: An earlier consumer had this copy and lost it.
         """
+        arguments: list[int | str] = [
+            request.attempt,
+            request.publication,
+            int(redelivered),
+            CLAIM_TTL_S,
+            str(start_id),
+        ]
+        return await self._ask(self._claim, request, arguments)
+
+    async def confirm(self, request: JobRequested, start_id: UUID) -> Claim:
+        """Ask whether a claim that was granted some time ago still stands."""
+        return await self._ask(
+            self._confirm, request, [f"{request.attempt}:{request.publication}:{start_id}"]
+        )
+
+    async def _ask(self, script: AsyncScript, request: JobRequested, arguments: list[int | str]) -> Claim:
         try:
-            answer = await self._script(
-                keys=[cancelled_key(request.job_id), claim_key(request.job_id)],
-                args=[request.attempt, request.publication, int(redelivered), CLAIM_TTL_S],
+            answer = await script(
+                keys=[cancelled_key(request.job_id), claim_key(request.job_id)], args=arguments
             )
         except REDIS_OUTAGE as error:
             _log.warning("claim without redis", error=type(error).__name__)
             return Claim.GRANTED
         return Claim(answer.decode() if isinstance(answer, bytes) else answer)
+
+
+FRESH_S = 1.0
+"""An older claim is asked for again: this process may have stood still, and another one has the job."""
+
+
+@dataclass(slots=True)
+class HeldClaim:
+    """A claim that was granted, and the id of the start that it was granted to."""
+
+    claims: Claims
+    request: JobRequested
+    start_id: UUID
+    granted_at: float = field(default_factory=time.monotonic)
+
+    async def confirm(self) -> Claim:
+        """Say whether the call may still be made; no round trip within a second of the grant."""
+        if time.monotonic() - self.granted_at < FRESH_S:
+            return Claim.GRANTED
+        return await self.claims.confirm(self.request, self.start_id)

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+import structlog
+
 from services.provider_worker.adapters.announcer import Announcer, message_of
+from services.provider_worker.adapters.claims import Claim
 from services.provider_worker.consumers.job import Job
 from services.provider_worker.consumers.running import Run
 from services.provider_worker.domain.calling import Attempt, Caller
@@ -21,6 +24,9 @@ from shared.contracts.jobs import JobDelta, JobStarted
 from shared.messaging.broker import Message
 from shared.messaging.topology import RESULTS_DELTA, RESULTS_STARTED
 from shared.observability.tracing import inject
+from shared.runtime.crash_points import CrashPoint, crash_points
+
+_log = structlog.get_logger(__name__)
 
 
 class Execution:
@@ -34,27 +40,39 @@ class Execution:
         self._settings = settings
         self._worker = worker
 
-    async def run(self, job: Job, run: Run, targets: Sequence[Target], body: bytes) -> Outcome:
-        """Get the answer of a job; a failure is an outcome too."""
+    async def run(self, job: Job, run: Run, targets: Sequence[Target], body: bytes) -> Outcome | None:
+        """Get the answer of a job; a failure is an outcome too, and None: another copy has been claimed."""
         request = job.request
-        job.start_id = start_id = new_id()
+        job.start_id = start_id = new_id() if job.claim is None else job.claim.start_id
         job.started_at = datetime.now(UTC)
         if request.background:
             await self._announce_start(job)
+            crash_points.reach(CrashPoint.CALL_ANNOUNCED)
+        claim = Claim.GRANTED if job.claim is None else await job.claim.confirm()
+        if claim is Claim.CANCELLED:
+            return cancelled()
+        if claim is not Claim.GRANTED:
+            _log.info("copy of a job dropped", claim=claim.value)
+            return None
         attempt = Attempt(operation=request.operation, targets=targets, body=body)
-        if not request.stream:
-            return await self._bounded(job, run, attempt)
-        encoder = DeltaEncoder(job_id=request.job_id, tenant_id=request.tenant_id, start_id=start_id)
-        return await self._streamed(job, run, attempt, encoder)
+        if request.stream:
+            encoder = DeltaEncoder(job_id=request.job_id, tenant_id=request.tenant_id, start_id=start_id)
+            outcome = await self._streamed(job, run, attempt, encoder)
+        else:
+            outcome = await self._bounded(job, run, attempt)
+        crash_points.reach(CrashPoint.CALL_ANSWERED)
+        return outcome
 
     async def _bounded(self, job: Job, run: Run, attempt: Attempt) -> Outcome:
         """Call until the deadline or a cancellation, whichever comes first."""
         left_s = (job.request.deadline_at - datetime.now(UTC)).total_seconds()
+        if run.cancelled:
+            return cancelled()
+        if left_s <= 0:  # a limit in the past would let the call begin
+            return expired()
         scope = run.scope = asyncio.timeout(left_s)
         try:
             async with scope:
-                if run.cancelled:
-                    run.cancel()
                 return await self._caller.call(attempt)
         except TimeoutError:
             end = cancelled() if run.cancelled else expired()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.provider_worker.adapters.claims import HeldClaim
 from shared.contracts.jobs import JobRequested
 from shared.messaging.broker import Delivery
 
@@ -14,6 +15,8 @@ class Job:
 
     request: JobRequested
     delivery: Delivery
+    claim: HeldClaim | None = None
+    """Of a background job, once it is granted."""
     start_id: UUID | None = None
     """Set when a provider call begins."""
     started_at: datetime | None = None

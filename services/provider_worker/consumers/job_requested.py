@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from services.provider_worker.adapters.claims import Claim, Claims
+from services.provider_worker.adapters.claims import Claim, Claims, HeldClaim
 from services.provider_worker.adapters.patience import until_done
 from services.provider_worker.consumers.conclusion import Conclusion
 from services.provider_worker.consumers.execution import Execution
@@ -14,11 +14,13 @@ from services.provider_worker.consumers.job import Job
 from services.provider_worker.consumers.running import Run, RunningJobs
 from services.provider_worker.domain.outcome import Outcome, cancelled, expired, failed
 from shared.config.catalog import Catalog
+from shared.contracts.ids import new_id
 from shared.contracts.jobs import JobRequested, JobStatus, Operation
 from shared.errors import InvalidRequestError, PenstockError, ProviderRejectedError
 from shared.messaging.broker import Delivery
 from shared.observability.attributes import MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_TYPE
 from shared.observability.tracing import span
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.bodies import BodyStore
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +58,7 @@ class HandleJob:
             MalformedMessageError: It is not a JobRequested, so there is nobody to tell.
         """
         request = JobRequested.decode(delivery.message.body)
+        crash_points.reach(CrashPoint.CLAIM_RECEIVED)
         bind_contextvars(  # the consumer gives each delivery a context of its own
             request_id=request.request_id, job_id=str(request.job_id), tenant_id=str(request.tenant_id)
         )
@@ -77,6 +80,7 @@ class HandleJob:
         outcome = await self._outcome(job, run)
         if outcome is not None:
             await self._conclusion.end(job, outcome)
+            crash_points.reach(CrashPoint.RESULT_CONFIRMED)
             run.recorded = True
             _report(job, outcome)
 
@@ -95,12 +99,15 @@ class HandleJob:
         if datetime.now(UTC) >= request.deadline_at:
             return expired()
         if request.background:
-            claim = await self._claims.claim(request, redelivered=job.delivery.redelivered)
+            start_id = new_id()
+            claim = await self._claims.claim(request, start_id, redelivered=job.delivery.redelivered)
             if claim is Claim.CANCELLED:
                 return cancelled()
             if claim is not Claim.GRANTED:
                 _log.info("copy of a job dropped", claim=claim.value)
                 return None
+            job.claim = HeldClaim(self._claims, request, start_id)
+            crash_points.reach(CrashPoint.CLAIM_GRANTED)
         if run.cancelled:
             return cancelled()
         if request.stream and request.operation not in _STREAMABLE:

@@ -1,4 +1,4 @@
-"""Writes what a batch changed in open jobs, a statement for each table whatever the size of the batch."""
+"""Writes what a batch changed in jobs, a statement for each table whatever the size of the batch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -37,8 +37,9 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::t
     AS c(job_id, start_id, tenant_id, attempt, worker, started_at, finished_at, outcome,
          provider, failure, input_tokens, output_tokens, cached_tokens, cost_microusd)
 ON CONFLICT (job_id, start_id) DO UPDATE SET
-    finished_at = excluded.finished_at, outcome = excluded.outcome, provider = excluded.provider,
-    failure = excluded.failure, input_tokens = excluded.input_tokens,
+    worker = excluded.worker, started_at = excluded.started_at, finished_at = excluded.finished_at,
+    outcome = excluded.outcome, provider = excluded.provider,
+    failure = coalesce(excluded.failure, job_attempts.failure), input_tokens = excluded.input_tokens,
     output_tokens = excluded.output_tokens, cached_tokens = excluded.cached_tokens,
     cost_microusd = excluded.cost_microusd
 """

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from services.results.adapters.changes import write_changes
-from services.results.adapters.open_jobs import load_open_jobs
+from services.results.adapters.jobs import load_jobs
 from services.results.adapters.synchronous import insert_ended
 from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
 from shared.contracts.jobs import JobFinished
 from shared.errors import DatabaseUnavailableError, PenstockError
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Connection, Database
 from shared.storage.transitions import finish_locked_jobs
 
@@ -89,16 +90,18 @@ class JobStore:
 
 async def _record(connection: Connection, batch: Batch) -> Recorded:
     now = datetime.now(UTC)
-    jobs = await load_open_jobs(connection, {message.job_id for message in batch.background})
+    jobs = await load_jobs(connection, {message.job_id for message in batch.background})
     ignored = 0
     for message in batch.background:
         job = jobs.get(message.job_id)
         if job is None or not apply(job, message, now=now):
             ignored += 1
     await write_changes(connection, list(jobs.values()))
+    crash_points.reach(CrashPoint.BILL_STARTED)
     ends = [job.end for job in jobs.values() if job.end is not None]
     await finish_locked_jobs(connection, ends)
     inserted = await insert_ended(connection, batch.synchronous)
+    crash_points.reach(CrashPoint.BILL_ADDED)
     if batch.held:
         await connection.execute(_HELD, list(batch.held))
     return Recorded(

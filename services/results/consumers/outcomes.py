@@ -11,6 +11,7 @@ from shared.errors import PenstockError
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Delivery, Settlement
 from shared.messaging.settlement import reason_for, settlement_for
+from shared.runtime.crash_points import CrashPoint, crash_points
 
 
 class RecordsRefusedError(PenstockError):
@@ -48,11 +49,13 @@ class RecordOutcomes:
             await self._record_each(records)
 
     async def _record(self, records: Sequence[Record]) -> None:
+        crash_points.reach(CrashPoint.RECORD_RECEIVED)
         batch = Batch()
         for record in records:
             batch.add(decode(record))
         with metrics.BATCH_SECONDS.time():
             recorded = await self._store.record(batch)
+        crash_points.reach(CrashPoint.RECORD_COMMITTED)
         metrics.BATCH_SIZE.observe(len(records))
         for name, count in Counter(name for name, _ in records).items():
             metrics.MESSAGES.labels(name).inc(count)
@@ -60,6 +63,7 @@ class RecordOutcomes:
         for status, count in Counter(recorded.ended).items():
             metrics.ENDED.labels(status).inc(count)
         await announce_changes(self._broker, recorded.changed)
+        crash_points.reach(CrashPoint.RECORD_ANNOUNCED)
 
     async def _record_each(self, records: Sequence[Record]) -> None:
         """Keep what cannot be recorded from taking the rest of its message with it."""

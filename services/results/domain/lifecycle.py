@@ -1,7 +1,8 @@
 """The rules by which messages change an open background job; each may come twice, late or never.
 
-A message that no longer applies changes nothing. The first end counts, with one refinement: the failure
-of a start that a later one has superseded does not end the job, the later start decides.
+A message that no longer applies changes nothing, but every start and what it used is recorded, whenever word
+of it comes. The first end counts, with one refinement: the failure of a start that a later one has superseded
+does not end the job, the later start decides.
 
 Deltas are recorded in their order only. One that was overtaken, because the process that had it died, is not
 recorded, nor are those behind it: the end then brings the whole answer as one more delta.
@@ -13,7 +14,9 @@ from uuid import UUID
 
 import orjson
 
-from services.results.domain.records import AMBIGUOUS, DEFERRED, STARTED, Attempt, JobRecord
+from services.results.domain import starts
+from services.results.domain.late import apply_late
+from services.results.domain.records import AMBIGUOUS, DEFERRED, STARTED, JobRecord
 from services.results.domain.whole import chunk_of
 from shared.contracts.jobs import (
     Failure,
@@ -41,7 +44,7 @@ def apply(job: JobRecord, message: JobMessage, *, now: datetime) -> bool:
     Returns:
         Whether it changed anything.
     """
-    return job.end is None and _apply(message, job, now)
+    return apply_late(job, message, now) if job.ended else _apply(message, job, now)
 
 
 @singledispatch
@@ -51,25 +54,19 @@ def _apply(message: object, _job: JobRecord, _now: datetime) -> bool:
 
 @_apply.register
 def _started(message: JobStarted, job: JobRecord, now: datetime) -> bool:
-    if message.start_id in job.attempts:
+    open_starts = [attempt for attempt in job.attempts.values() if attempt.outcome == STARTED]
+    attempt = starts.announce(job, message)
+    if attempt is None:
         return False
-    earlier = [attempt for attempt in job.attempts.values() if attempt.outcome == STARTED]
-    job.attempts[message.start_id] = Attempt(
-        start_id=message.start_id,
-        attempt=message.attempt,
-        worker=storable(message.worker),
-        started_at=message.started_at,
-        changed=True,
-    )
-    if message.attempt < job.attempt:
-        return True
-    for attempt in earlier:
+    if job.outdated(message.start_id, message.attempt):
         attempt.close(AMBIGUOUS, now)
-    job.added_ambiguous += len(earlier)
+        return True
+    for earlier in open_starts:
+        earlier.close(AMBIGUOUS, now)
     job.announced = job.changed = True
     job.started_at = job.started_at or message.started_at
     if job.current_start != message.start_id:  # else its deltas overtook it
-        retrying = _retrying(job.attempt, message.started_at, SILENT_START) if earlier else None
+        retrying = _retrying(job.attempt, message.started_at, SILENT_START) if open_starts else None
         _begin(job, message.start_id, retrying)
     return True
 
@@ -77,7 +74,8 @@ def _started(message: JobStarted, job: JobRecord, now: datetime) -> bool:
 @_apply.register
 def _delta(message: JobDelta, job: JobRecord, _now: datetime) -> bool:
     if message.start_id != job.current_start:
-        if message.start_id in job.attempts or message.sequence > 0:
+        known = message.start_id in job.attempts
+        if known or message.sequence > 0 or job.outdated(message.start_id, job.attempt):
             return False
         _begin(job, message.start_id)
     if message.sequence != job.deltas:
@@ -90,11 +88,7 @@ def _delta(message: JobDelta, job: JobRecord, _now: datetime) -> bool:
 @_apply.register
 def _deferred(message: JobDeferred, job: JobRecord, now: datetime) -> bool:
     superseded = job.superseded(message.start_id, message.attempt)
-    if message.start_id not in job.attempts:  # the announcement of the start was overtaken
-        job.attempts[message.start_id] = Attempt(
-            start_id=message.start_id, attempt=message.attempt, worker="", started_at=now
-        )
-    if not _close(job, message, DEFERRED, now):
+    if not starts.close(job, message, DEFERRED, now):
         return False
     if superseded:
         return True
@@ -110,10 +104,11 @@ def _deferred(message: JobDeferred, job: JobRecord, now: datetime) -> bool:
 @_apply.register
 def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
     if message.status is not JobStatus.COMPLETED and job.superseded(message.start_id, message.attempt):
-        return _close(job, message, message.status, message.finished_at)
+        return starts.close(job, message, message.status, message.finished_at)
     if _chunks_are_missing(job, message):
         job.append("job.in_progress", _IN_PROGRESS)
         _append_chunks(job, chunk_of(message.body))
+    starts.end(job, message)
     job.end = JobEnd(
         job_id=message.job_id,
         status=message.status,
@@ -151,17 +146,6 @@ def _chunks_are_missing(job: JobRecord, message: JobFinished) -> bool:
 def _append_chunks(job: JobRecord, lines: bytes) -> None:
     chunks = b",".join(line for line in lines.split(b"\n") if line)
     job.append("job.delta", text_of(b'{"chunks":[%s]}' % chunks))
-
-
-def _close(job: JobRecord, message: JobDeferred | JobFinished, outcome: str, at: datetime) -> bool:
-    """Record how one start ended and what it used; False if that is known already."""
-    attempt = None if message.start_id is None else job.attempts.get(message.start_id)
-    if attempt is None or attempt.outcome not in (STARTED, AMBIGUOUS):
-        return False
-    attempt.close(outcome, at, provider=message.provider, failure=message.failure, usage=message.usage)
-    job.added_usage.append(message.usage)
-    job.changed = True
-    return True
 
 
 def text_of(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What is recorded of a background job while it is open, and what a batch of messages changed in it."""
+"""What is recorded of a background job, and what a batch of messages changed in it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,7 +55,7 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class JobRecord:
-    """An open background job, locked, as the database has it and then as the batch changes it."""
+    """A background job, locked, as the database has it and then as the batch changes it."""
 
     job_id: UUID
     tenant_id: UUID
@@ -78,7 +78,12 @@ class JobRecord:
     retry_at: datetime | None = None
     """When the attempt is due again, if the batch put it off."""
     end: JobEnd | None = None
-    """How it ended; nothing counts after that."""
+    """How it ended, if it ended in this batch; after that only its account changes."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has its end, from this batch or from before."""
+        return self.end is not None or self.status.final
 
     @property
     def deltas(self) -> int:
@@ -91,9 +96,15 @@ class JobRecord:
         self.events.append(Event(self.last_event, event_type, data))
         self.changed = True
 
+    def outdated(self, start_id: UUID | None, attempt: int) -> bool:
+        """Whether a later attempt, or a start that began later, has taken over already."""
+        return attempt < self.attempt or (start_id is not None and self._began_before_current(start_id))
+
     def superseded(self, start_id: UUID | None, attempt: int) -> bool:
         """Whether a later start, or a later attempt, has taken the place of this one."""
-        if attempt < self.attempt:
-            return True
         known = start_id is not None and start_id in self.attempts
-        return known and start_id != self.current_start
+        return self.outdated(start_id, attempt) or (known and start_id != self.current_start)
+
+    def _began_before_current(self, start_id: UUID) -> bool:
+        """Compare milliseconds: the id of a start is a UUIDv7."""
+        return self.current_start is not None and start_id.int >> 80 < self.current_start.int >> 80

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.scheduler.domain.deadlines import ExpiredJob
 from shared.contracts.jobs import Failure, JobStatus
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Database
 from shared.storage.transitions import JobEnd, finish_jobs
 
@@ -37,6 +38,8 @@ class DeadlinesTable:
                     for row in rows
                 ],
             )
+        if changed:
+            crash_points.reach(CrashPoint.EXPIRE_COMMITTED)
         return [
             ExpiredJob(row["id"], row["tenant_id"], was_running=row["status"] == JobStatus.IN_PROGRESS)
             for row in rows

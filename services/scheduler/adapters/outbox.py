@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from services.scheduler.domain.sweep import DueJob, OutboxLook
 from shared.contracts.jobs import JobRequested, Lane, Operation
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.outbox import Publication, mark_published
 from shared.storage.postgres import Database
 
@@ -56,11 +57,14 @@ class OutboxTable:
         """See ``Outbox.claim``: no row stays locked while the jobs are published."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_CLAIM, limit, timedelta(seconds=retry_s))
+        if rows:
+            crash_points.reach(CrashPoint.SWEEP_CLAIMED)
         return [job for row in rows if (job := _due_job(row)) is not None], len(rows)
 
     async def mark(self, published: Sequence[Publication]) -> None:
         """See ``Outbox.mark``."""
         if published:
+            crash_points.reach(CrashPoint.SWEEP_CONFIRMED)
             async with self._database.connection() as connection:
                 await mark_published(connection, published)
 

@@ -10,6 +10,7 @@ _KINDS = """
 SELECT DISTINCT j.operation, j.lane
 FROM outbox o JOIN jobs j ON j.id = o.job_id
 WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now() - $1::interval
+  AND o.publication < $2
 """
 
 _RENEW = """
@@ -17,6 +18,7 @@ WITH silent AS (
     SELECT o.job_id
     FROM outbox o JOIN jobs j ON j.id = o.job_id AND j.operation = $2 AND j.lane = $3
     WHERE o.published_at IS NOT NULL AND greatest(o.published_at, o.held_at) < now() - $1::interval
+      AND o.publication < $5
     ORDER BY greatest(o.published_at, o.held_at) LIMIT $4
     FOR UPDATE OF o SKIP LOCKED
 )
@@ -32,15 +34,18 @@ class SilentJobsTable:
 
     Args:
         database: Acts as ``penstock_system``.
+        max_publications: An attempt that was put on the broker so often is left to its deadline: its end
+            cannot be recorded, and each time may have been a call of its provider.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, max_publications: int) -> None:
         self._database = database
+        self._max_publications = max_publications
 
     async def kinds(self, *, after_s: float) -> Sequence[tuple[Operation, Lane]]:
         """See ``SilentJobs.kinds``."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_KINDS, timedelta(seconds=after_s))
+            rows = await connection.fetch(_KINDS, timedelta(seconds=after_s), self._max_publications)
         return [(Operation(row["operation"]), Lane(row["lane"])) for row in rows]
 
     async def renew(self, kind: tuple[Operation, Lane], *, after_s: float, limit: int) -> int:
@@ -53,5 +58,6 @@ class SilentJobsTable:
                 operation.value,
                 lane.value,
                 limit,
+                self._max_publications,
             )
         return len(rows)

@@ -1,4 +1,4 @@
-"""What there is and what happened: ``/v1/models`` and ``/simulator/calls``."""
+"""What there is and what happened: ``/v1/models``, ``/simulator/calls`` and ``/simulator/spans``."""
 
 from aiohttp import web
 
@@ -38,6 +38,10 @@ class ObservationRoutes:
         if key is None:
             return web.json_response(self._ledger.total())
         return web.json_response({"key": key} | self._ledger.of(key))
+
+    async def spans(self, _: web.Request) -> web.Response:
+        """``GET /simulator/spans``: when the calls of each key began and ended, in seconds since 1970."""
+        return web.json_response(self._ledger.spans())
 
     async def forget_calls(self, _: web.Request) -> web.Response:
         """``DELETE /simulator/calls``."""

@@ -1,9 +1,22 @@
-"""How often each key was called, and how the calls ended: what a fault test asks afterwards."""
+"""How often each key was called, when, and how the calls ended: what a fault test asks afterwards."""
 
+import time
 from asyncio import CancelledError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+
+_REMEMBERED_SPANS = 100
+"""Of one key; calls of no key have none."""
+
+
+@dataclass(slots=True)
+class Span:
+    """From when to when a call lasted, in seconds since 1970."""
+
+    began: float
+    ended: float | None = None
+    """None while it is under way."""
 
 
 @dataclass(slots=True)
@@ -15,6 +28,8 @@ class Count:
     """Under way now."""
     aborted: int = 0
     """Ended by the client, before the answer was complete."""
+    spans: list[Span] = field(default_factory=list)
+    """Of the first calls."""
 
 
 class CallLedger:
@@ -22,10 +37,12 @@ class CallLedger:
 
     Args:
         remembered_keys: How many keys are kept; then the one that appeared first is forgotten.
+        clock: Tells the time in seconds since 1970.
     """
 
-    def __init__(self, remembered_keys: int) -> None:
+    def __init__(self, remembered_keys: int, clock: Callable[[], float] = time.time) -> None:
         self._remembered_keys = remembered_keys
+        self._clock = clock
         self._counts: dict[str, Count] = {}
 
     @contextmanager
@@ -41,6 +58,9 @@ class CallLedger:
             count = self._counts[key] = Count()
         count.calls += 1
         count.active += 1
+        span = Span(self._clock())
+        if key and len(count.spans) < _REMEMBERED_SPANS:
+            count.spans.append(span)
         try:
             yield count.calls
         except (CancelledError, ConnectionError):
@@ -48,10 +68,20 @@ class CallLedger:
             raise
         finally:
             count.active -= 1
+            span.ended = self._clock()
 
     def of(self, key: str) -> dict[str, int]:
         """Return ``calls``, ``active`` and ``aborted`` of one key."""
-        return asdict(self._counts.get(key) or Count())
+        count = self._counts.get(key) or Count()
+        return {"calls": count.calls, "active": count.active, "aborted": count.aborted}
+
+    def spans(self) -> dict[str, list[tuple[float, float | None]]]:
+        """Return when the calls of each named key began and ended."""
+        return {
+            key: [(span.began, span.ended) for span in count.spans]
+            for key, count in self._counts.items()
+            if count.spans
+        }
 
     def total(self) -> dict[str, int]:
         """Return the sums over every key that is remembered."""

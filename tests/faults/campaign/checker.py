@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tests.faults.campaign.evidence import EventRow, Evidence, JobRow
 from tests.faults.campaign.history import (
     Accepted,
+    Began,
     Called,
     Cancelled,
     Followed,
@@ -29,7 +30,11 @@ SUBMISSIONS_NEED = frozenset({"ingress", "postgres", "postgres backend"})
 BROKERS_DATA = "rabbitmq data"
 """Starts that are not recorded yet go with it, though their calls were made."""
 STANDING_STILL = "stopped worker"
-"""Between its claim and its start, until another had ended the job: its call is not recorded."""
+"""What it had begun goes on when it does, whatever the time."""
+CANCELLATIONS_NEED = frozenset({"valkey", "rabbitmq", "postgres", "postgres backend"})
+"""What carries the word to the workers; the caller is told all the same that the job is cancelled."""
+STOPPING_S = 1.0
+"""How long a running call may take to be stopped."""
 SETTLING_S = 5.0
 """How long after a recovery its clients may still be reconnecting."""
 
@@ -130,20 +135,52 @@ def nothing_completes_without_a_call(_: History, evidence: Evidence) -> Iterator
     for job in evidence.jobs:
         if job.key is None:
             continue
-        if job.status == "completed" and evidence.calls.get(job.key, 0) < 1:
+        if job.status == "completed" and evidence.calls(job.key) < 1:
             yield f"{job.id} ({job.key}) completed without a call of its provider"
 
 
 def the_provider_is_called_no_more_than_is_recorded(history: History, evidence: Evidence) -> Iterator[str]:
-    """Every start is recorded before its call; a call after the end of its job has no start that counts."""
-    if any(killed.victim in (BROKERS_DATA, STANDING_STILL) for killed in history.of(Killed)):
+    """Every start is announced before its call, and recorded whenever word of it comes."""
+    if any(killed.victim == BROKERS_DATA for killed in history.of(Killed)):
         return
     for job in evidence.jobs:
         if job.key is None:
             continue
-        calls, recorded = evidence.calls.get(job.key, 0), job.attempt + job.ambiguous_attempts
+        calls = evidence.calls(job.key)
+        recorded = min(job.starts, job.attempt + job.ambiguous_attempts)
         if calls > recorded:
             yield f"{job.id} ({job.key}) was called {calls} times, and {recorded} are recorded"
+
+
+def no_call_goes_on_after_a_confirmed_cancellation(history: History, evidence: Evidence) -> Iterator[str]:
+    jobs = {job.id: job for job in evidence.jobs}
+    for cancelled in history.of(Cancelled):
+        job = jobs.get(cancelled.job_id)
+        if job is None or job.key is None or cancelled.status != 200:
+            continue
+        for began, ended in _spans(history, evidence, job.key):
+            if ended > cancelled.at + STOPPING_S and not _outage(
+                history, CANCELLATIONS_NEED, cancelled.at, ended
+            ):
+                yield (
+                    f"{job.id} ({job.key}) was cancelled at {cancelled.at}, and its provider was called "
+                    f"from {began:.3f} to {ended:.3f}"
+                )
+
+
+def no_call_goes_on_after_the_deadline(history: History, evidence: Evidence) -> Iterator[str]:
+    for job in evidence.jobs:
+        if job.key is None:
+            continue
+        deadline = job.deadline_at - _epoch(history)
+        for began, ended in _spans(history, evidence, job.key):
+            if ended > deadline + STOPPING_S and not _outage(
+                history, frozenset({STANDING_STILL}), deadline, ended
+            ):
+                yield (
+                    f"{job.id} ({job.key}) had its deadline at {deadline:.3f}, and its provider was called "
+                    f"from {began:.3f} to {ended:.3f}"
+                )
 
 
 def clients_come_to_their_end(history: History, _: Evidence) -> Iterator[str]:
@@ -200,12 +237,26 @@ RULES: Sequence[Rule] = (
     whoever_follows_reads_every_event_once,
     nothing_completes_without_a_call,
     the_provider_is_called_no_more_than_is_recorded,
+    no_call_goes_on_after_a_confirmed_cancellation,
+    no_call_goes_on_after_the_deadline,
     clients_come_to_their_end,
     calls_end_in_time_and_honestly,
     every_answered_call_is_recorded,
     submissions_fail_only_with_what_they_need,
     everybody_killed_came_back,
 )
+
+
+def _epoch(history: History) -> float:
+    """When the history's clock began, in seconds since 1970."""
+    return next((began.epoch for began in history.of(Began)), 0.0)
+
+
+def _spans(history: History, evidence: Evidence, key: str) -> Iterator[tuple[float, float]]:
+    """Say when calls began and ended, by the history's clock; one that never ended goes on for ever."""
+    epoch = _epoch(history)
+    for began, ended in evidence.spans.get(key, ()):
+        yield began - epoch, float("inf") if ended is None else ended - epoch
 
 
 def _events_by_job(evidence: Evidence) -> dict[str, list[EventRow]]:

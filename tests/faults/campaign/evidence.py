@@ -1,7 +1,6 @@
 """What the fleet says afterwards: its database, and the provider that it called."""
 
 import asyncio
-from collections.abc import Iterable
 
 import aiohttp
 import psycopg
@@ -12,12 +11,18 @@ from shared.contracts.ids import public_id
 
 _JOBS = """
 SELECT id, status, background, metadata->>'key' AS key, last_event, attempt, ambiguous_attempts, result,
-       failure->>'code' AS failure, floor(extract(epoch FROM finished_at))::bigint AS finished_at
-FROM jobs
+       failure->>'code' AS failure, floor(extract(epoch FROM finished_at))::bigint AS finished_at,
+       extract(epoch FROM deadline_at)::float8 AS deadline_at,
+       (SELECT count(*) FROM job_attempts a WHERE a.job_id = j.id) AS starts
+FROM jobs j
 """
 _EVENTS = "SELECT job_id, sequence, type, data FROM job_events ORDER BY job_id, sequence"
 _OUTBOX = "SELECT job_id FROM outbox"
 OPEN = "SELECT count(*) FROM jobs WHERE status IN ('queued', 'in_progress')"
+
+
+Span = tuple[float, float | None]
+"""When a call began and ended, in seconds since 1970; None: it had not ended."""
 
 
 class JobRow(BaseModel):
@@ -33,9 +38,13 @@ class JobRow(BaseModel):
     last_event: int
     attempt: int = 1
     ambiguous_attempts: int = 0
+    starts: int = 1
+    """Rows of ``job_attempts``."""
     result: str | None = None
     failure: str | None = None
     finished_at: int | None = None
+    deadline_at: float = float("inf")
+    """Seconds since 1970."""
 
 
 class EventRow(BaseModel):
@@ -57,17 +66,20 @@ class Evidence(BaseModel):
     jobs: tuple[JobRow, ...]
     events: tuple[EventRow, ...]
     outbox: tuple[str, ...] = ()
-    calls: dict[str, int] = {}
-    """How often the provider was called for each key."""
+    spans: dict[str, tuple[Span, ...]] = {}
+    """When the provider was called for each key."""
+
+    def calls(self, key: str) -> int:
+        """How often the provider was called for a key."""
+        return len(self.spans.get(key, ()))
 
 
 async def gather_evidence(postgres_url: str, simulator_url: str) -> Evidence:
     """Read it all; the fleet is at rest."""
     jobs, events, outbox = await asyncio.to_thread(_read, postgres_url)
-    keys = [job.key for job in jobs if job.key is not None]
-    return Evidence(
-        jobs=tuple(jobs), events=tuple(events), outbox=outbox, calls=await _calls(simulator_url, keys)
-    )
+    async with aiohttp.request("GET", f"{simulator_url}/simulator/spans") as answer:
+        spans = await answer.json()
+    return Evidence(jobs=tuple(jobs), events=tuple(events), outbox=outbox, spans=spans)
 
 
 def _read(url: str) -> tuple[list[JobRow], list[EventRow], tuple[str, ...]]:
@@ -82,12 +94,3 @@ def _read(url: str) -> tuple[list[JobRow], list[EventRow], tuple[str, ...]]:
         ]
         outbox = tuple(public_id("job", row["job_id"]) for row in connection.execute(_OUTBOX))
     return jobs, events, outbox
-
-
-async def _calls(simulator_url: str, keys: Iterable[str]) -> dict[str, int]:
-    counts = {}
-    async with aiohttp.ClientSession(simulator_url) as session:
-        for key in keys:
-            async with session.get("/simulator/calls", params={"key": key}) as answer:
-                counts[key] = int((await answer.json())["calls"])
-    return counts

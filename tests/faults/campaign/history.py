@@ -16,6 +16,13 @@ class _Entry(BaseModel):
     """Seconds since the campaign began; of what lasts, when it ended."""
 
 
+class Began(_Entry):
+    """What the other clocks said when this one began: ``at`` 0 was ``epoch`` seconds after 1970."""
+
+    type: Literal["began"] = "began"
+    epoch: float
+
+
 class Submitted(_Entry):
     """A client is about to send a job; without another word its outcome is unknown."""
 
@@ -108,7 +115,17 @@ class Recovered(_Entry):
 
 
 Entry = (
-    Submitted | Accepted | NotAccepted | Cancelled | Seen | Followed | Called | GivenUp | Killed | Recovered
+    Began
+    | Submitted
+    | Accepted
+    | NotAccepted
+    | Cancelled
+    | Seen
+    | Followed
+    | Called
+    | GivenUp
+    | Killed
+    | Recovered
 )
 _LINE: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
 E_ = TypeVar("E_", bound=_Entry)
@@ -125,10 +142,15 @@ class History:
         self.entries: list[Entry] = []
         self._file = None if path is None else path.open("a", buffering=1)
         self._began = time.monotonic()
+        self._epoch = time.time()
 
     def now(self) -> float:
         """Seconds since the campaign began."""
         return time.monotonic() - self._began
+
+    def begin(self) -> None:
+        """Write down when that was, as other clocks have it."""
+        self.record(Began(at=1e-9, epoch=self._epoch))
 
     def record(self, entry: Entry) -> None:
         """Add an entry, and stamp it unless it has its time."""

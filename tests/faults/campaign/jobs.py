@@ -39,6 +39,7 @@ class JobClients:
     mean_pause_s: float = 0.15
     """Of each submitter, between two jobs."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    accepted: int = 0
     _count: int = 0
 
     async def run(self) -> None:
@@ -57,7 +58,7 @@ class JobClients:
                 continue
             group.create_task(self._watch(job_id))
             if kind is Kind.CANCELLED:
-                group.create_task(self._cancel(job_id, self.rng.uniform(0, 4)))
+                group.create_task(self.cancel(job_id, after_s=self.rng.uniform(0, 4)))
             if self.rng.random() < 0.25:
                 group.create_task(self._follow(job_id))
 
@@ -79,6 +80,7 @@ class JobClients:
             self.history.record(NotAccepted(key=key, began=began, status=answer.status, reason=reason))
             return None
         self.history.record(Accepted(key=key, job_id=content["id"]))
+        self.accepted += 1
         return str(content["id"])
 
     async def _watch(self, job_id: str) -> None:
@@ -110,7 +112,8 @@ class JobClients:
         )
         return str(job["status"])
 
-    async def _cancel(self, job_id: str, after_s: float) -> None:
+    async def cancel(self, job_id: str, *, after_s: float = 0) -> None:
+        """Ask for a cancellation once, and record the answer."""
         await asyncio.sleep(after_s)
         try:
             async with self.session.post(f"/v1/jobs/{job_id}/cancel", timeout=ANSWER_LIMIT) as answer:

@@ -21,11 +21,13 @@ from tests.faults.campaign.jobs import LONG_POLL_S, JobClients
 from tests.faults.campaign.killer import Killer
 from tests.faults.campaign.victims import Victim, postgres_url
 from tests.faults.campaign.work import Kind
+from tests.faults.settings import CampaignSettings
 from tests.support.fleet import Fleet
 from tests.support.store import until
 
 QUIET_S = 2.0
 """The load goes on for so long after the last victim is back."""
+ENOUGH_LIMIT_S = 1200.0
 DRAIN_LIMIT_S = 150.0
 READY_LIMIT_S = 30.0
 
@@ -74,16 +76,22 @@ class Verdict:
         return (
             f"{len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
             f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)} "
-            f"by {sum(self.evidence.calls.values())} provider calls; calls {dict(calls)}; "
+            f"by {sum(map(len, self.evidence.spans.values()))} provider calls; calls {dict(calls)}; "
             f"at rest after {history.now():.0f} s; longest recoveries in s: {back}; "
             f"{len(self.breaches)} breaches"
         )
 
+    def complaint(self, *, seed: int) -> str:
+        """Say what was wrong and all that helps to find out why."""
+        kills = ", ".join(f"{killed.victim} {killed.at:.1f}" for killed in self.history.of(Killed))
+        return "\n".join((f"PENSTOCK_TEST_SEED={seed}; kills: {kills}", self.summary(), *self.breaches))
+
 
 @asynccontextmanager
-async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Load]:
+async def load_on(fleet: Fleet, *, seed: int, folder: Path, submitters: int = 4) -> AsyncIterator[Load]:
     """Connect clients to a fleet, with a history in ``folder``."""
     history = History(folder / "history.jsonl")
+    history.begin()
     try:
         async with aiohttp.ClientSession(
             fleet.url,
@@ -94,7 +102,7 @@ async def load_on(fleet: Fleet, *, seed: int, folder: Path) -> AsyncIterator[Loa
             yield Load(
                 fleet=fleet,
                 history=history,
-                jobs=JobClients(session=session, history=history, rng=chance(seed)),
+                jobs=JobClients(session=session, history=history, rng=chance(seed), submitters=submitters),
                 callers=Callers(session=session, history=history, rng=chance(seed + 0.5)),
             )
     finally:
@@ -108,7 +116,7 @@ async def verdict_on(load: Load, *, folder: Path) -> Verdict:
     await _works_again(load)
     url = postgres_url(fleet)
     with suppress(TimeoutError):  # the checker names what is still open
-        await until(lambda: _is_at_rest(load.history, url), limit_s=DRAIN_LIMIT_S)
+        await until(lambda: _is_at_rest(load.history, url), limit_s=DRAIN_LIMIT_S, every_s=0.2)
     status = await asyncio.to_thread(fleet.status)
     evidence = await gather_evidence(url, status["simulator_url"])
     (folder / "evidence.json").write_text(evidence.model_dump_json(indent=1))
@@ -116,21 +124,26 @@ async def verdict_on(load: Load, *, folder: Path) -> Verdict:
 
 
 async def run_campaign(
-    fleet: Fleet, victims: Sequence[Victim], *, seed: int, kills: int, folder: Path
+    fleet: Fleet, victims: Sequence[Victim], settings: CampaignSettings, *, folder: Path
 ) -> Verdict:
     """Load the fleet, kill as told, wait until it is at rest, and check.
 
     Args:
         fleet: Ready.
         victims: Who may be killed.
-        seed: Of everything that is random: kinds of jobs, victims, moments.
-        kills: How many.
+        settings: How long it is, and the seed of all that is random: kinds of jobs, victims, moments.
         folder: Gets ``history.jsonl`` and ``evidence.json``.
     """
-    async with load_on(fleet, seed=seed, folder=folder) as load:
-        killer = Killer(victims=victims, history=load.history, rng=chance(seed), kills=kills)
+    seed = settings.seed
+    async with load_on(fleet, seed=seed, folder=folder, submitters=settings.submitters) as load:
+        killer = Killer(victims=victims, history=load.history, rng=chance(seed), kills=settings.kills)
+
+        async def enough() -> bool:
+            return load.jobs.accepted >= settings.jobs
+
         async with load.running():
             await killer.run()
+            await until(enough, limit_s=ENOUGH_LIMIT_S)
             await asyncio.sleep(QUIET_S)
         return await verdict_on(load, folder=folder)
 

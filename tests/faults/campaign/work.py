@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """Its stream breaks after the first chunks."""
     CANCELLED = "cancelled"
     """Its caller cancels it, perhaps too late."""
+    HURRIED = "hurried"
+    """Its deadline is so near that it may not have begun by then, or not have ended."""
 
 
 ENDS: Mapping[Kind, frozenset[str]] = {
@@ -34,6 +36,7 @@ ENDS: Mapping[Kind, frozenset[str]] = {
     Kind.HUNG: frozenset({"expired"}),
     Kind.CUT: frozenset({"incomplete"}),
     Kind.CANCELLED: frozenset({"cancelled", "completed"}),
+    Kind.HURRIED: frozenset({"expired", "completed"}),
 }
 _SHARES: Mapping[Kind, int] = {
     Kind.PLAIN: 8,
@@ -43,6 +46,7 @@ _SHARES: Mapping[Kind, int] = {
     Kind.HUNG: 1,
     Kind.CUT: 1,
     Kind.CANCELLED: 2,
+    Kind.HURRIED: 2,
 }
 LANES = ("interactive", "standard", "standard", "batch")
 
@@ -93,4 +97,6 @@ def submission(
             simulator |= {"cut_after_chunks": 3, "tokens_per_s": 60}
         case Kind.CANCELLED:
             simulator["delay_ms"] = 3000
+        case Kind.HURRIED:
+            job["deadline"] = rng.uniform(0.05, 2)
     return job

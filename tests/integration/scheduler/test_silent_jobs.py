@@ -2,6 +2,7 @@
 
 from services.results.adapters.job_store import JobStore
 from services.results.domain.batch import Batch
+from services.scheduler.adapters.silent_jobs import SilentJobsTable
 from services.scheduler.app import running
 from services.scheduler.settings import SchedulerSettings
 from shared.contracts.ids import new_id
@@ -55,6 +56,22 @@ async def test_a_job_in_a_queue_with_a_backlog_or_in_a_workers_hands_is_not_doub
         last = await jobs.submit(due_in_s=1)
         await until(lambda: _published(jobs, last))
         assert await publication(jobs, waiting) == 1
+
+
+async def test_an_attempt_that_was_published_too_often_is_left_to_its_deadline(
+    settings: SchedulerSettings, jobs: Jobs, system: Database
+) -> None:
+    table = SilentJobsTable(system, max_publications=settings.scheduler.max_publications)
+    kind = (Operation.CHAT, Lane.STANDARD)
+    job = await jobs.submit(published=True)
+    for number in range(1, settings.scheduler.max_publications + 2):
+        await jobs.execute(LONG_AGO, job.id)
+        renewed = number < settings.scheduler.max_publications
+        assert (await table.renew(kind, after_s=60, limit=10), await table.kinds(after_s=60)) == (
+            renewed,
+            [],
+        )
+    assert await publication(jobs, job) == settings.scheduler.max_publications
 
 
 async def test_a_renewed_job_that_turns_out_to_run_is_not_published_again(

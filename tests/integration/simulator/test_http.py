@@ -166,6 +166,10 @@ async def test_a_key_fails_its_first_calls_and_is_counted(http):
             statuses.append(response.status)
     assert statuses == [502, 502, 200]
     assert await calls(http, "job-1") == {"key": "job-1", "calls": 3, "active": 0, "aborted": 0}
+    async with http.get("/simulator/spans") as response:
+        spans = (await response.json())["job-1"]
+    assert len(spans) == 3
+    assert all(began <= ended for began, ended in spans)
     async with http.delete("/simulator/calls") as response:
         assert response.status == 204
     assert (await calls(http, "job-1"))["calls"] == 0

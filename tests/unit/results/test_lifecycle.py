@@ -104,8 +104,8 @@ def test_the_next_attempt_is_announced_again(job: Job, record: JobRecord) -> Non
 
 def test_a_late_start_of_an_earlier_attempt_is_noted_and_moves_nothing(job: Job, record: JobRecord) -> None:
     feed(record, job.started(A), job.deferred(A), job.started(B, attempt=1))
-    assert (record.status, record.attempt) == (JobStatus.QUEUED, 2)
-    assert record.attempts[B].outcome == "started"
+    assert (record.status, record.attempt, record.added_ambiguous) == (JobStatus.QUEUED, 2, 1)
+    assert record.attempts[B].outcome == "ambiguous"
 
 
 def test_a_superseded_start_cannot_defer_the_job(job: Job, record: JobRecord) -> None:
@@ -136,11 +136,31 @@ def test_a_failure_of_an_earlier_attempt_does_not_end_the_retry(job: Job, record
     assert record.end is None
 
 
-def test_nothing_counts_after_the_end(job: Job, record: JobRecord) -> None:
+def test_what_is_known_of_the_end_changes_nothing_after_it(job: Job, record: JobRecord) -> None:
     feed(record, job.started(A), job.finished(A))
-    late = [job.delta(A, 0), job.started(B), job.deferred(A), job.finished(A, JobStatus.FAILED)]
+    end = record.end
+    late = [job.delta(A, 0), job.started(A), job.deferred(A), job.finished(A, JobStatus.FAILED)]
     assert feed(record, *late) == [False] * 4
+    assert record.end is end
+    assert record.added_usage == []
     assert types(record) == ["job.in_progress"]
+
+
+def test_a_start_of_which_word_comes_after_the_end_is_ambiguous(job: Job, record: JobRecord) -> None:
+    feed(record, job.started(A), job.finished(A))
+    assert feed(record, job.started(B), job.started(B), job.delta(B, 0)) == [True, False, False]
+    assert record.attempts[B].outcome == "ambiguous"
+    assert record.added_ambiguous == 1
+    assert types(record) == ["job.in_progress"]
+
+
+def test_what_a_superseded_start_used_is_added_after_the_end(job: Job, record: JobRecord) -> None:
+    feed(record, job.started(A), job.started(B), job.finished(B))
+    assert feed(record, *[job.finished(A, JobStatus.FAILED)] * 2) == [True, False]
+    assert record.attempts[A].outcome == "failed"
+    assert record.added_usage == [Usage(input_tokens=3, output_tokens=5, cost_microusd=7)]
+    assert record.end is not None
+    assert record.end.start_id == B
 
 
 def test_bytes_that_are_not_text_are_replaced() -> None:

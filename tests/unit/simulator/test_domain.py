@@ -84,6 +84,14 @@ def test_the_ledger_counts_calls_their_ends_and_what_is_under_way():
     assert ledger.of("b") == {"calls": 0, "active": 0, "aborted": 0}
 
 
+def test_the_ledger_remembers_when_the_calls_of_a_key_began_and_ended():
+    clock = iter((1.0, 2.0, 3.0, 4.0, 5.0))
+    ledger = CallLedger(10, clock=lambda: next(clock))
+    with ledger.call("a"), ledger.call(""):
+        assert ledger.spans() == {"a": [(1.0, None)]}
+    assert ledger.spans() == {"a": [(1.0, 4.0)]}
+
+
 def test_the_ledger_forgets_the_oldest_key_beyond_its_bound():
     ledger = CallLedger(2)
     for key in ("a", "b", "c"):

@@ -78,7 +78,7 @@ class JobObject(BaseModel):
     attempt: int
     max_attempts: int
     ambiguous_attempts: int = Field(
-        description="Attempts that may have reached the provider without our knowing."
+        description="Starts beyond one for each attempt: they may have reached the provider."
     )
     provider: str | None
     provider_model: str | None

@@ -1,4 +1,4 @@
-"""Reads the open jobs that a batch is about, and holds them until the transaction ends."""
+"""Reads the jobs that a batch is about, and holds them until the transaction ends."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -9,7 +9,7 @@ from shared.storage.postgres import Connection
 
 _JOBS = """
 SELECT id, tenant_id, status, attempt, last_event, started_at, delta_start_id, delta_sequence FROM jobs
-WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND status IN ('queued', 'in_progress')
+WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3
 ORDER BY id FOR UPDATE
 """
 
@@ -22,10 +22,11 @@ ORDER BY job_id, started_at
 """
 
 
-async def load_open_jobs(connection: Connection, ids: Collection[UUID]) -> dict[UUID, JobRecord]:
+async def load_jobs(connection: Connection, ids: Collection[UUID]) -> dict[UUID, JobRecord]:
     """Lock the jobs in the order of their ids and read them with their attempts.
 
-    A job that has ended, or that there is not, is left out.
+    One that has ended is among them: reports of its provider calls may still come. One that there is not, is
+    left out.
     """
     if not ids:
         return {}
