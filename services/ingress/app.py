@@ -18,9 +18,11 @@ from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.group_commit import GroupCommit
+from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.api.application import make_application
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
@@ -28,13 +30,14 @@ from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.jobs import JobEndpoints
+from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
 from services.ingress.api.server import serving
-from services.ingress.domain.submission import JobLimits
+from services.ingress.domain.job_times import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings
 from shared.config.catalog import Catalog
 from shared.messaging.factory import make_broker
@@ -109,16 +112,24 @@ def _application(
     cancellation = Cancellation(link, redis)
     background = Background(tasks)
     calls = ProviderCalls(link, bodies, cancellation, background)
+    background_jobs = BackgroundJobs(bodies, commits, IdempotencyKeys(database), rows, watch)
     answers = JobAnswers(
-        jobs=BackgroundJobs(bodies, commits, rows, watch),
+        jobs=background_jobs,
         rows=rows,
         bodies=bodies,
         tasks=tasks,
         base_url=section.public_url or "",
         max_wait_s=section.max_wait_s,
     )
+    keyed = KeyedCalls(jobs=background_jobs, answers=answers, chunks=RecordedChunks(rows, watch), tasks=tasks)
     inference = InferenceEndpoints(
-        catalog=catalog, calls=calls, jobs=answers, settings=section, limits=limits, tasks=tasks
+        catalog=catalog,
+        calls=calls,
+        jobs=answers,
+        keyed=keyed,
+        settings=section,
+        limits=limits,
+        tasks=tasks,
     )
     jobs = JobEndpoints(
         answers=answers,
@@ -145,6 +156,7 @@ def _limits(section: IngressSection) -> JobLimits:
     return JobLimits(
         deadline_s=section.job_deadline_s,
         max_deadline_s=section.max_job_deadline_s,
+        max_run_in_s=section.max_job_run_in_s,
         attempts=section.job_attempts,
         max_attempts=section.max_job_attempts,
     )

@@ -20,6 +20,8 @@ class IngressSection(Section):
     """Deadline of a background job that names none."""
     max_job_deadline_s: float = Field(default=7 * 86_400.0, gt=0)
     """Furthest deadline that a background job may ask for."""
+    max_job_run_in_s: float = Field(default=7 * 86_400.0, gt=0)
+    """How far ahead ``run_at`` may lie; the deadline counts from there."""
     job_attempts: int = Field(default=3, ge=1, le=100)
     """Tries of a background job that names no ``max_attempts``."""
     max_job_attempts: int = Field(default=10, ge=1, le=100)
