@@ -15,6 +15,7 @@ from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.broker_link import BrokerLink
+from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.group_commit import GroupCommit
@@ -29,6 +30,7 @@ from services.ingress.api.events import EventEndpoint
 from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
+from services.ingress.api.job_batch import JobBatchEndpoint
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
@@ -80,6 +82,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
                 link=link,
                 watch=watch,
                 commits=commits,
+                publication=publication,
                 tasks=tasks,
             ),
             host=settings.host,
@@ -102,6 +105,7 @@ def _application(
     link: BrokerLink,
     watch: JobWatch,
     commits: GroupCommit,
+    publication: FirstPublication,
     tasks: asyncio.TaskGroup,
 ) -> ASGIApp:
     section = settings.ingress
@@ -112,7 +116,9 @@ def _application(
     cancellation = Cancellation(link, redis)
     background = Background(tasks)
     calls = ProviderCalls(link, bodies, cancellation, background)
-    background_jobs = BackgroundJobs(bodies, commits, IdempotencyKeys(database), rows, watch)
+    keys = IdempotencyKeys(database)
+    bulk = BulkCommit(database, keys, publication.enqueue, max_published=section.publications_waiting // 2)
+    background_jobs = BackgroundJobs(bodies, commits, keys, rows, watch)
     answers = JobAnswers(
         jobs=background_jobs,
         rows=rows,
@@ -142,11 +148,14 @@ def _application(
         settings=section,
         limits=limits,
     )
+    batches = JobBatchEndpoint(
+        catalog=catalog, jobs=background_jobs, commits=bulk, keys=keys, settings=section, limits=limits
+    )
     events = EventEndpoint(rows=rows, watch=watch, tasks=tasks, keep_alive_s=section.keep_alive_s)
     routes = chain(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
-        job_routes(jobs, events),
+        job_routes(jobs, events, batches),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)

@@ -59,20 +59,28 @@ _INSERT_KEYED = f"""{_TENANT} given AS MATERIALIZED (
 ), {_WRITE} RETURNING job_id"""  # noqa: S608 - constants
 
 
-async def insert_jobs(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob]) -> set[UUID]:
+async def insert_jobs(
+    connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob], *, alone_s: float = PUBLISH_ALONE_S
+) -> set[UUID]:
     """Write the jobs of one tenant in one statement, which sets the tenant itself.
 
     A job whose idempotency key is taken, or is being taken by another transaction, is left out.
+
+    Args:
+        connection: Of ``penstock_app``.
+        tenant_id: Whose jobs they are.
+        jobs: At least one.
+        alone_s: How long the outbox sweep leaves those alone that name no ``run_at``.
 
     Returns:
         The ids of those that were left out.
     """
     columns = _columns([_row(job) for job in jobs])
     if all(job.kept is None for job in jobs):
-        await connection.execute(_INSERT, tenant_id, PUBLISH_ALONE_S, *columns)
+        await connection.execute(_INSERT, tenant_id, alone_s, *columns)
         return set()
     keys = _columns([_kept(job) for job in jobs])
-    written = await connection.fetch(_INSERT_KEYED, tenant_id, PUBLISH_ALONE_S, *columns, *keys)
+    written = await connection.fetch(_INSERT_KEYED, tenant_id, alone_s, *columns, *keys)
     return {job.job_id for job in jobs} - {row["job_id"] for row in written}
 
 

@@ -29,6 +29,16 @@ JOB_ID: Mapping[str, Any] = {
     "schema": {"type": "string"},
     "example": "job_0198c1f2a5b47c3d8e9f001122334455",
 }
+CANCEL_AFTER: Mapping[str, Any] = {
+    "name": "Cancel-After",
+    "in": "header",
+    "description": (
+        "Seconds from now, an HTTP date or ISO 8601: what is not done by then is not worth doing. What has "
+        "not been started makes no provider call."
+    ),
+    "schema": {"type": "string"},
+    "example": "30",
+}
 _STATUSES = {
     400: "The request does not have the shape that is described here.",
     401: "No API key, or an unknown one.",
