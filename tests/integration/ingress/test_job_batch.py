@@ -41,7 +41,7 @@ def count(rows: Rows, answer: Any) -> int:
 
 
 async def test_json_and_lines_are_read_alike_and_bodies_are_kept_as_they_are(api: Api, rows: Rows):
-    exact = b'{"model":"sim/silent" , "messages":[{"role":"user","content":"a \\" ]}, b"}],"temperature":1.50}'
+    exact = b'{"model":"sim/silent" , "messages":[{"role":"user","content":"a \\" ]}, b"}],"top_p":0.50}'
     one = b'{"operation":"chat","input":' + exact + b',"metadata":{"n":1}}'
     status, as_json, _ = await post(api, b' {"jobs" : [ ' + one + b" , " + one + b" ] } ", **JSON)
     assert status == 202
