@@ -92,6 +92,7 @@ def route(
     status: int = 200,
     answer: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
+    takes_text: Sequence[str] = (),
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     content: Mapping[str, Any] | None = None,
@@ -109,6 +110,7 @@ def route(
         status: Of the usual answer.
         answer: Shape of that answer.
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
+        takes_text: Other media types of that body, which no schema describes.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         content: Further media types of the usual answer.
@@ -117,7 +119,9 @@ def route(
     extra: dict[str, Any] = {"parameters": [dict(parameter) for parameter in parameters]}
     if takes is not None:
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        bodies: dict[str, Any] = {"application/json": {"schema": schema}}
+        bodies.update({kind: {"schema": {"type": "string"}} for kind in takes_text})
+        extra["requestBody"] = {"required": True, "content": bodies}
     described: dict[int | str, dict[str, Any]] = {
         code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
     }

@@ -14,6 +14,7 @@ from services.ingress.api.schemas.jobs import (
     JobObject,
     JobSubmission,
 )
+from services.ingress.domain.batch_lines import LINES_TYPES
 from shared.contracts.jobs import JobStatus, Operation
 
 _JOBS = "Jobs"
@@ -51,6 +52,7 @@ def job_routes(
         status=202,
         answer=JobBatchObject,
         takes=JobBatchSubmission,
+        takes_text=LINES_TYPES,
         parameters=(IDEMPOTENCY_KEY, CANCEL_AFTER),
         errors=(400, 401, 413, 422, 503),
     )
