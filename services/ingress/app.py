@@ -15,26 +15,31 @@ from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.broker_link import BrokerLink
+from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.group_commit import GroupCommit
+from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.api.application import make_application
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
 from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
+from services.ingress.api.job_batch import JobBatchEndpoint
 from services.ingress.api.jobs import JobEndpoints
+from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
 from services.ingress.api.server import serving
-from services.ingress.domain.submission import JobLimits
+from services.ingress.domain.job_times import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings
 from shared.config.catalog import Catalog
 from shared.messaging.factory import make_broker
@@ -77,6 +82,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
                 link=link,
                 watch=watch,
                 commits=commits,
+                publication=publication,
                 tasks=tasks,
             ),
             host=settings.host,
@@ -99,6 +105,7 @@ def _application(
     link: BrokerLink,
     watch: JobWatch,
     commits: GroupCommit,
+    publication: FirstPublication,
     tasks: asyncio.TaskGroup,
 ) -> ASGIApp:
     section = settings.ingress
@@ -109,16 +116,26 @@ def _application(
     cancellation = Cancellation(link, redis)
     background = Background(tasks)
     calls = ProviderCalls(link, bodies, cancellation, background)
+    keys = IdempotencyKeys(database)
+    bulk = BulkCommit(database, keys, publication.enqueue, max_published=section.publications_waiting // 2)
+    background_jobs = BackgroundJobs(bodies, commits, keys, rows, watch)
     answers = JobAnswers(
-        jobs=BackgroundJobs(bodies, commits, rows, watch),
+        jobs=background_jobs,
         rows=rows,
         bodies=bodies,
         tasks=tasks,
         base_url=section.public_url or "",
         max_wait_s=section.max_wait_s,
     )
+    keyed = KeyedCalls(jobs=background_jobs, answers=answers, chunks=RecordedChunks(rows, watch), tasks=tasks)
     inference = InferenceEndpoints(
-        catalog=catalog, calls=calls, jobs=answers, settings=section, limits=limits, tasks=tasks
+        catalog=catalog,
+        calls=calls,
+        jobs=answers,
+        keyed=keyed,
+        settings=section,
+        limits=limits,
+        tasks=tasks,
     )
     jobs = JobEndpoints(
         answers=answers,
@@ -131,11 +148,14 @@ def _application(
         settings=section,
         limits=limits,
     )
+    batches = JobBatchEndpoint(
+        catalog=catalog, jobs=background_jobs, commits=bulk, keys=keys, settings=section, limits=limits
+    )
     events = EventEndpoint(rows=rows, watch=watch, tasks=tasks, keep_alive_s=section.keep_alive_s)
     routes = chain(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
-        job_routes(jobs, events),
+        job_routes(jobs, events, batches),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
@@ -145,6 +165,7 @@ def _limits(section: IngressSection) -> JobLimits:
     return JobLimits(
         deadline_s=section.job_deadline_s,
         max_deadline_s=section.max_job_deadline_s,
+        max_run_in_s=section.max_job_run_in_s,
         attempts=section.job_attempts,
         max_attempts=section.max_job_attempts,
     )

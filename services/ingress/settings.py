@@ -10,6 +10,11 @@ class IngressSection(Section):
 
     max_body_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
     """A longer request body is answered with 413."""
+    max_batch_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    """The same for ``POST /v1/jobs/batch``; each of its jobs is bound by ``max_body_bytes``."""
+    max_batch_jobs: int = Field(default=10_000, ge=1)
+    batch_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    """What the bodies of batches may hold together; more is answered with 503."""
     body_timeout_s: float = Field(default=60.0, gt=0)
     """How long a caller may take to send its body; then 408."""
     sync_timeout_s: float = Field(default=600.0, gt=0)
@@ -20,6 +25,8 @@ class IngressSection(Section):
     """Deadline of a background job that names none."""
     max_job_deadline_s: float = Field(default=7 * 86_400.0, gt=0)
     """Furthest deadline that a background job may ask for."""
+    max_job_run_in_s: float = Field(default=7 * 86_400.0, gt=0)
+    """How far ahead ``run_at`` may lie; the deadline counts from there."""
     job_attempts: int = Field(default=3, ge=1, le=100)
     """Tries of a background job that names no ``max_attempts``."""
     max_job_attempts: int = Field(default=10, ge=1, le=100)

@@ -27,6 +27,9 @@ class DueSettings(Section):
     retention_interval_s: float = Field(default=3600.0, gt=0)
     retention_days: int = Field(default=30, ge=1)
     """How many whole days jobs and their bodies are kept."""
+    idempotency_hours: int = Field(default=24, ge=24)
+    """How many hours an ``Idempotency-Key`` is remembered at least; what it created may be kept longer."""
+    idempotency_interval_s: float = Field(default=600.0, gt=0)
     days_ahead: int = Field(default=7, ge=1, le=60)
     """For how many days partitions exist in advance."""
 

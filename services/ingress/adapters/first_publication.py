@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.ingress.adapters.broker_link import BrokerLink
-from services.ingress.adapters.group_commit import PUBLISH_ALONE_S
+from services.ingress.adapters.new_job_rows import PUBLISH_ALONE_S
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.new_job import NewJob
 from shared.contracts.jobs import JobRequested
@@ -39,7 +39,8 @@ class FirstPublication:
         self._arrived = asyncio.Event()
 
     def enqueue(self, jobs: Sequence[NewJob]) -> None:
-        """Take committed jobs; those beyond the bound are left to the sweep."""
+        """Take committed jobs; those beyond the bound, and those that are to run later, are the sweep's."""
+        jobs = [job for job in jobs if job.run_at is None]
         room = self._max_waiting - len(self._waiting)
         self._waiting.extend(jobs[:room] if room > 0 else ())
         if len(jobs) > room:

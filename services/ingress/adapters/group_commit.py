@@ -8,41 +8,15 @@ from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
-import orjson
 
+from services.ingress.adapters.new_job_rows import insert_jobs
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.new_job import NewJob
 from shared.errors import DatabaseUnavailableError, DependencyUnavailableError
 from shared.runtime.crash_points import CrashPoint, crash_points
-from shared.storage.postgres import Connection, Database
+from shared.storage.postgres import Database
 
-PUBLISH_ALONE_S = 2.0
-"""How long the outbox sweep leaves a new job to the ingress that took it."""
-
-# The tenant is set where the rows come from: before any of them is checked against its policy, and in the one
-# round trip that an accepted job waits for.
-_INSERT = """
-WITH tenant AS MATERIALIZED (
-    SELECT set_config('app.tenant', $1::uuid::text, true)
-), submitted AS MATERIALIZED (
-    SELECT s.* FROM tenant, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-                         $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
-                         $13::timestamptz[], $14::integer[])
-    AS s(id, request_id, operation, lane, model, stream, metadata, request, request_ref, traceparent,
-         created_at, deadline_at, max_attempts)
-), written AS (
-    INSERT INTO jobs (id, tenant_id, request_id, operation, lane, model, status, background, stream, metadata,
-                      request, request_ref, traceparent, created_at, deadline_at, max_attempts, last_event)
-    SELECT id, $1, request_id, operation, lane, model, 'queued', true, stream, metadata::jsonb,
-           request, request_ref, traceparent, created_at, deadline_at, max_attempts, 1
-    FROM submitted
-), announced AS (
-    INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
-    SELECT id, 1, $1, 'job.queued', '{"status":"queued"}' FROM submitted
-)
-INSERT INTO outbox (job_id, tenant_id, due_at)
-SELECT id, $1, clock_timestamp() + make_interval(secs => $15) FROM submitted
-"""
+_Entry = tuple[NewJob, asyncio.Future[bool]]
 
 
 class GroupCommit:
@@ -67,11 +41,14 @@ class GroupCommit:
         self._on_committed = on_committed
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[NewJob, asyncio.Future[None]]] = deque()
+        self._waiting: deque[_Entry] = deque()
         self._arrived = asyncio.Event()
 
-    async def submit(self, job: NewJob) -> None:
+    async def submit(self, job: NewJob) -> bool:
         """Return when the job is durable.
+
+        Returns:
+            False when it is not, because its idempotency key is taken or being taken.
 
         Raises:
             DatabaseUnavailableError: It is not; or, if the connection broke while committing, perhaps.
@@ -79,11 +56,11 @@ class GroupCommit:
         """
         if len(self._waiting) >= self._max_waiting:
             raise DependencyUnavailableError("Too many jobs are being submitted.")
-        committed = asyncio.get_running_loop().create_future()
+        committed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, committed))
         self._arrived.set()
         try:
-            await committed
+            return await committed
         finally:
             del committed  # it knows the error, whose traceback knows this frame and the caller's body
 
@@ -104,40 +81,44 @@ class GroupCommit:
         # Whoever left meanwhile (its connection closed) is not submitted.
         batch = [entry for entry in batch if not entry[1].done()]
         try:
-            await self._write([job for job, _ in batch])
+            refused = await self._write([job for job, _ in batch])
         except DatabaseUnavailableError as error:
             # Those that came meanwhile would only wait as long for the same answer.
             batch.extend(self._waiting)
             self._waiting.clear()
-            _settle(batch, error)
+            _fail(batch, error)
         except asyncpg.PostgresError:
             await self._commit_one_by_one(batch)
         else:
-            self._committed(batch)
+            self._committed(batch, refused)
 
-    async def _commit_one_by_one(self, batch: Sequence[tuple[NewJob, asyncio.Future[None]]]) -> None:
+    async def _commit_one_by_one(self, batch: Sequence[_Entry]) -> None:
         """Find the job that PostgreSQL refuses, so that it fails alone."""
         for entry in batch:
             try:
-                await self._write([entry[0]])
+                refused = await self._write([entry[0]])
             except asyncpg.CheckViolationError:
-                _settle([entry], DatabaseUnavailableError("The partition of the day is still to be made."))
+                _fail([entry], DatabaseUnavailableError("The partition of the day is still to be made."))
             except DatabaseUnavailableError as error:
-                _settle(batch, error)  # the rest would only wait as long, one after the other
+                _fail(batch, error)  # the rest would only wait as long, one after the other
                 return
             except asyncpg.PostgresError as error:
-                _settle([entry], error)
+                _fail([entry], error)
             else:
-                self._committed([entry])
+                self._committed([entry], refused)
 
-    def _committed(self, batch: Sequence[tuple[NewJob, asyncio.Future[None]]]) -> None:
+    def _committed(self, batch: Sequence[_Entry], refused: set[UUID]) -> None:
         crash_points.reach(CrashPoint.SUBMIT_COMMITTED)
-        _settle(batch, None)
-        self._on_committed([job for job, _ in batch])
+        for job, committed in batch:
+            if not committed.done():
+                committed.set_result(job.job_id not in refused)
+        self._on_committed([job for job, _ in batch if job.job_id not in refused])
 
-    async def _write(self, jobs: Sequence[NewJob]) -> None:
+    async def _write(self, jobs: Sequence[NewJob]) -> set[UUID]:
+        """Commit jobs; returns those whose idempotency key is taken."""
+        refused: set[UUID] = set()
         if not jobs:
-            return
+            return refused
         by_tenant = attrgetter("tenant_id")
         groups = [
             (tenant_id, list(group)) for tenant_id, group in groupby(sorted(jobs, key=by_tenant), by_tenant)
@@ -146,37 +127,11 @@ class GroupCommit:
         lend = self._database.connection if len(groups) == 1 else self._database.transaction
         async with database_patience(), lend() as connection:
             for tenant_id, group in groups:
-                await _insert(connection, tenant_id, group)
+                refused |= await insert_jobs(connection, tenant_id, group)
+        return refused
 
 
-def _settle(batch: Sequence[tuple[NewJob, asyncio.Future[None]]], error: Exception | None) -> None:
+def _fail(batch: Sequence[_Entry], error: Exception) -> None:
     for _, committed in batch:
-        if committed.done():
-            continue
-        if error is None:
-            committed.set_result(None)
-        else:
+        if not committed.done():
             committed.set_exception(error.with_traceback(None))
-
-
-async def _insert(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob]) -> None:
-    rows = [
-        (
-            job.job_id,
-            job.request_id,
-            job.operation.value,
-            job.lane.value,
-            job.model,
-            job.stream,
-            orjson.dumps(job.metadata).decode(),
-            None if job.body_ref else job.body.decode(),
-            job.body_ref,
-            job.headers.get("traceparent"),
-            job.created_at,
-            job.deadline_at,
-            job.max_attempts,
-        )
-        for job in jobs
-    ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await connection.execute(_INSERT, tenant_id, *columns, PUBLISH_ALONE_S)

@@ -21,7 +21,7 @@ from shared.storage.transitions import JobEnd, finish_jobs
 _COLUMNS = """id, status, operation, lane, model, background, stream, metadata::text AS metadata,
     failure::text AS failure, created_at, deadline_at, started_at, finished_at, attempt, max_attempts,
     ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
-    last_event"""
+    last_event, run_at, webhook::text AS webhook"""
 _GET = f"SELECT {_COLUMNS} FROM jobs WHERE id = $1"  # noqa: S608 - a constant
 _RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
 _PAGE = f"""SELECT {_COLUMNS} FROM jobs
@@ -32,6 +32,9 @@ WHERE tenant_id = $1
 ORDER BY id DESC LIMIT $8"""  # noqa: S608 - a constant
 _EVENTS = """SELECT e.sequence, e.type, e.data FROM job_events e
 WHERE e.job_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3"""
+
+_BEGINS = """SELECT coalesce(max(sequence), 0) FROM job_events
+WHERE job_id = $1 AND type IN ('job.in_progress', 'job.retrying')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,12 @@ class JobRows:
             rows = await connection.fetch(_EVENTS, job_id, after, limit)
         return job, [JobEvent(row["sequence"], row["type"], row["data"]) for row in rows]
 
+    async def answer_begins(self, tenant_id: UUID, job_id: UUID) -> int:
+        """Return the event after which the chunks come that count now; 0 before there are any."""
+        async with self._as(tenant_id) as connection:
+            begins: int = await connection.fetchval(_BEGINS, job_id)
+        return begins
+
     async def cancel(self, tenant_id: UUID, job_id: UUID) -> tuple[Job, bool]:
         """End a job as cancelled unless it has its end; returns it and whether this call ended it."""
         end = JobEnd(
@@ -124,5 +133,6 @@ def _job(row: asyncpg.Record | None) -> Job:
     failure = fields["failure"]
     fields["status"] = JobStatus(fields["status"])
     fields["metadata"] = orjson.loads(fields["metadata"])
+    fields["webhook"] = None if fields["webhook"] is None else orjson.loads(fields["webhook"])
     fields["failure"] = None if failure is None else Failure.model_validate_json(failure)
     return Job(**fields)

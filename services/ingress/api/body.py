@@ -1,6 +1,7 @@
 """Reading a request's body within bounds of size and time."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -17,8 +18,16 @@ class SlowBodyError(InvalidRequestError):
     http_status = 408
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+async def read_body(
+    request: Request, *, max_bytes: int, timeout_s: float, on_chunk: Callable[[int], None] | None = None
+) -> bytes:
     """Return the whole body; holds at most ``max_bytes`` and one chunk of it in memory.
+
+    Args:
+        request: Whose body nobody has read.
+        max_bytes: A longer one is refused.
+        timeout_s: How long it may take to arrive.
+        on_chunk: Told the size of each chunk before it is kept; may refuse it by an error.
 
     Raises:
         PayloadTooLargeError: It is longer, by its ``Content-Length`` or in fact.
@@ -34,12 +43,12 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
         raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            return await _collect(request.receive, max_bytes)
+            return await _collect(request.receive, max_bytes, on_chunk)
     except TimeoutError:
         raise SlowBodyError("The body of the request did not arrive in time.") from None
 
 
-async def _collect(receive: Receive, max_bytes: int) -> bytes:
+async def _collect(receive: Receive, max_bytes: int, on_chunk: Callable[[int], None] | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -50,6 +59,8 @@ async def _collect(receive: Receive, max_bytes: int) -> bytes:
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
+        if on_chunk is not None:
+            on_chunk(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)

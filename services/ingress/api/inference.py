@@ -12,14 +12,18 @@ from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.connection import Departure
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import key_use
 from services.ingress.api.job_answers import JobAnswers
+from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.reply_stream import ReplyStream
 from services.ingress.api.route import Endpoint
+from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.inference import Inference, read_inference
+from services.ingress.domain.job_times import JobLimits, read_cancel_after, read_times
 from services.ingress.domain.lanes import background_lane, waiting_lane
 from services.ingress.domain.preference import Preference, read_preference
 from services.ingress.domain.reply import ReplyDelta, ReplyEnd
-from services.ingress.domain.submission import JobLimits, Submission
+from services.ingress.domain.submission import Submission
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import new_id
@@ -35,6 +39,7 @@ class InferenceEndpoints:
         catalog: Catalog,
         calls: ProviderCalls,
         jobs: JobAnswers,
+        keyed: KeyedCalls,
         settings: IngressSection,
         limits: JobLimits,
         tasks: asyncio.TaskGroup,
@@ -42,6 +47,7 @@ class InferenceEndpoints:
         self._catalog = catalog
         self._calls = calls
         self._jobs = jobs
+        self._keyed = keyed
         self._settings = settings
         self._limits = limits
         self._tasks = tasks
@@ -60,10 +66,11 @@ class InferenceEndpoints:
             request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
         )
         inference = read_inference(operation, body)
-        self._catalog.resolve(inference.model)
         preference = read_preference(_prefer(request))
-        if preference.respond_async:
-            return await self._accept(inference, preference, request)
+        use = key_use(request, body)
+        if preference.respond_async or use is not None:
+            return await self._as_job(inference, preference, use, request)
+        self._catalog.resolve(inference.model)
         job = self._call_of(inference, request)
         context_of(request.scope).tell_job(job.job_id, job.lane)
         if inference.stream:
@@ -80,10 +87,16 @@ class InferenceEndpoints:
             lane=waiting_lane(inference.service_tier),
             model=inference.model,
             stream=inference.stream,
-            deadline_at=created_at + timedelta(seconds=self._settings.sync_timeout_s),
+            deadline_at=self._until(request, created_at),
             created_at=created_at,
             body=inference.body,
         )
+
+    def _until(self, request: Request, now: datetime) -> datetime:
+        """Until when the caller waits: its ``Cancel-After``, but no longer than the operator allows."""
+        latest = now + timedelta(seconds=self._settings.sync_timeout_s)
+        cancel_after = read_cancel_after(context_of(request.scope).given.get(b"cancel-after"), now)
+        return latest if cancel_after is None else min(latest, cancel_after)
 
     async def _answer(self, job: JobRequested, request: Request) -> Response:
         with self._calls.open(job) as call, Departure(request.receive, self._tasks, call.give_up):
@@ -106,18 +119,42 @@ class InferenceEndpoints:
                 return failure_answer(first.failure or NO_FAILURE)
             return ReplyStream(call, first, owner.pop_all(), include_usage=include_usage)
 
-    async def _accept(self, inference: Inference, preference: Preference, request: Request) -> Response:
-        waits = preference.wait_s is not None and preference.wait_s > 0
-        tier = inference.service_tier
+    async def _as_job(
+        self, inference: Inference, preference: Preference, use: KeyUse | None, request: Request
+    ) -> Response:
+        """Commit the call as a job first: it was asked for, or a key is to find it again."""
         now = datetime.now(UTC)
-        submission = Submission(
+        later = preference.respond_async
+        until = None if later else self._until(request, now)
+
+        def read() -> Submission:
+            self._catalog.resolve(inference.model)
+            return self._submission(inference, preference, request, now)
+
+        job = await self._jobs.accepted(request, use, now, read)
+        if until is None:
+            return await self._jobs.told(job, request, preference)
+        if inference.stream:
+            return await self._keyed.stream(job, request, until, include_usage=inference.include_usage)
+        return await self._keyed.answer(job, request, until)
+
+    def _submission(
+        self, inference: Inference, preference: Preference, request: Request, now: datetime
+    ) -> Submission:
+        waits = not preference.respond_async or bool(preference.wait_s)
+        if preference.respond_async:
+            cancel_after = read_cancel_after(context_of(request.scope).given.get(b"cancel-after"), now)
+            deadline_at = read_times({}, self._limits, now, cancel_after).deadline_at
+        else:
+            deadline_at = self._until(request, now)
+        tier = inference.service_tier
+        return Submission(
             inference=inference,
             lane=waiting_lane(tier) if waits else background_lane(tier),
-            deadline_at=now + timedelta(seconds=min(self._limits.deadline_s, self._limits.max_deadline_s)),
+            deadline_at=deadline_at,
             metadata={},
             max_attempts=self._limits.attempts,
         )
-        return await self._jobs.accept(submission, request, now, preference)
 
 
 def _prefer(request: Request) -> str | None:

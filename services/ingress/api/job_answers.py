@@ -1,6 +1,7 @@
 """How jobs are accepted and their results told, for the job routes and the OpenAI routes alike."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
@@ -11,11 +12,14 @@ from starlette.responses import Response
 
 from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.job_rows import JobRows
-from services.ingress.api.answers import NO_FAILURE, failure_answer, json_answer, raw_answer
+from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
 from services.ingress.api.connection import while_connected
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import REPLAYED
+from services.ingress.domain.accepted import AcceptedJob
+from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.job import Job, job_path
-from services.ingress.domain.preference import Preference
+from services.ingress.domain.preference import NO_PREFERENCE, Preference
 from services.ingress.domain.submission import Submission
 from shared.contracts.jobs import JobStatus
 from shared.errors import ConflictError, DependencyUnavailableError
@@ -50,29 +54,53 @@ class JobAnswers:
         self._base_url = base_url
         self._max_wait_s = max_wait_s
 
-    async def accept(
+    async def accepted(
         self,
-        submission: Submission,
         request: Request,
+        use: KeyUse | None,
         created_at: datetime,
-        preference: Preference | None = None,
-    ) -> Response:
-        """Commit a job; answer with 202, or with its result where the caller waits and it comes in time."""
+        read: Callable[[], Submission],
+    ) -> AcceptedJob:
+        """Commit a job, or find the one that the request's idempotency key has, and name it on the answer.
+
+        Args:
+            request: Whose submission it is.
+            use: Its idempotency key, if any.
+            created_at: When it came.
+            read: Checks what is submitted; not asked where the key has a job already, as what was right
+                then (a deadline, a model) may be wrong now.
+        """
         context = context_of(request.scope)
         tenant_id = principal_of(request).tenant_id
-        job = await self._jobs.accept(
-            submission, tenant_id=tenant_id, request_id=context.request_id, created_at=created_at
-        )
-        context.tell_job(job.id, job.lane)
-        if preference is not None:
-            context.headers.append((b"preference-applied", preference.applied().encode()))
-        if preference is not None and preference.wait_s:
+        job = None if use is None else await self._jobs.earlier(tenant_id, use)
+        if job is None:
+            job = await self._jobs.accept(
+                read(),
+                tenant_id=tenant_id,
+                request_id=context.request_id,
+                created_at=created_at,
+                spell=self._spell,
+                use=use,
+            )
+        context.tell_job(job.job_id, job.lane)
+        if job.replayed:
+            context.headers.append(REPLAYED)
+        return job
+
+    async def told(
+        self, job: AcceptedJob, request: Request, preference: Preference = NO_PREFERENCE
+    ) -> Response:
+        """Answer with 202, or with the job's result where the caller waits and it comes in time."""
+        if preference.respond_async:
+            applied = preference.applied().encode()
+            context_of(request.scope).headers.append((b"preference-applied", applied))
+        if preference.wait_s:
             # It is accepted whatever becomes of the wait: an error would make the caller submit it again.
             with suppress(DependencyUnavailableError):
-                job = await self.waited(request, job.id, float(preference.wait_s))
-                if job.status.final:
-                    return await self.result(tenant_id, job.id)
-        return json_answer(self.render(job), 202, {"Location": self._base_url + job_path(job.id)})
+                ended = await self.waited(request, job.job_id, float(preference.wait_s))
+                if ended.status.final:
+                    return await self.result(principal_of(request).tenant_id, job.job_id)
+        return raw_answer(job.answer, 202, {"Location": self._base_url + job_path(job.job_id)})
 
     async def waited(self, request: Request, job_id: UUID, wait_s: float) -> Job:
         """Return a job, at its end where that comes within ``wait_s``; shortened to the longest wait."""
@@ -99,6 +127,9 @@ class JobAnswers:
         partial = await self._bodies.get(found.result, found.result_ref)
         extra = {"partial": orjson.Fragment(partial)} if partial else None
         return failure_answer(job.failure or NO_FAILURE, extra)
+
+    def _spell(self, job: Job) -> bytes:
+        return orjson.dumps(self.render(job))
 
     def render(self, job: Job) -> dict[str, object]:
         """Spell the job object."""

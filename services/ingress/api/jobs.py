@@ -15,15 +15,17 @@ from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import key_use
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.domain.job import PREFIX
 from services.ingress.domain.job_filter import read_filter
-from services.ingress.domain.submission import JobLimits, read_submission
+from services.ingress.domain.job_times import JobLimits, read_cancel_after
+from services.ingress.domain.submission import Submission, read_submission, resolve_input
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import parse_public_id, public_id
 from shared.contracts.jobs import JobCancelRequested, JobsChanged
-from shared.errors import ConflictError, ModelNotFoundError, UnprocessableRequestError
+from shared.errors import ConflictError, UnprocessableRequestError
 from shared.runtime.crash_points import CrashPoint, crash_points
 
 
@@ -65,13 +67,15 @@ class JobEndpoints:
             request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
         )
         now = datetime.now(UTC)
-        submission = read_submission(body, self._limits, now)
-        try:
-            self._catalog.resolve(submission.inference.model)
-        except ModelNotFoundError as error:
-            error.param = "input.model"
-            raise
-        return await self._answers.accept(submission, request, now)
+        use = key_use(request, body)
+
+        def read() -> Submission:
+            cancel_after = read_cancel_after(context_of(request.scope).given.get(b"cancel-after"), now)
+            submission = read_submission(body, self._limits, now, cancel_after)
+            resolve_input(self._catalog, submission)
+            return submission
+
+        return await self._answers.told(await self._answers.accepted(request, use, now, read), request)
 
     async def get(self, request: Request) -> Response:
         """Show a job, after its end where the caller waits for that."""

@@ -13,7 +13,7 @@ from services.ingress.api.schemas.inference import (
     EmbeddingRequest,
     ImageRequest,
 )
-from services.ingress.api.schemas.jobs import JobSubmission
+from services.ingress.api.schemas.jobs import JobBatchSubmission, JobSubmission
 from shared import __version__
 
 DESCRIPTION = (
@@ -26,6 +26,7 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     EmbeddingRequest,
     ImageRequest,
     JobSubmission,
+    JobBatchSubmission,
 )
 
 

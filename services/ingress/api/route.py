@@ -29,6 +29,16 @@ JOB_ID: Mapping[str, Any] = {
     "schema": {"type": "string"},
     "example": "job_0198c1f2a5b47c3d8e9f001122334455",
 }
+CANCEL_AFTER: Mapping[str, Any] = {
+    "name": "Cancel-After",
+    "in": "header",
+    "description": (
+        "Seconds from now, an HTTP date or ISO 8601: what is not done by then is not worth doing. What has "
+        "not been started makes no provider call."
+    ),
+    "schema": {"type": "string"},
+    "example": "30",
+}
 _STATUSES = {
     400: "The request does not have the shape that is described here.",
     401: "No API key, or an unknown one.",
@@ -82,6 +92,7 @@ def route(
     status: int = 200,
     answer: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
+    takes_text: Sequence[str] = (),
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     content: Mapping[str, Any] | None = None,
@@ -99,6 +110,7 @@ def route(
         status: Of the usual answer.
         answer: Shape of that answer.
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
+        takes_text: Other media types of that body, which no schema describes.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         content: Further media types of the usual answer.
@@ -107,7 +119,9 @@ def route(
     extra: dict[str, Any] = {"parameters": [dict(parameter) for parameter in parameters]}
     if takes is not None:
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        bodies: dict[str, Any] = {"application/json": {"schema": schema}}
+        bodies.update({kind: {"schema": {"type": "string"}} for kind in takes_text})
+        extra["requestBody"] = {"required": True, "content": bodies}
     described: dict[int | str, dict[str, Any]] = {
         code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
     }

@@ -40,6 +40,8 @@ class Job:
     cached_tokens: int = 0
     cost_microusd: int | None = None
     last_event: int = 0
+    run_at: datetime | None = None
+    webhook: Mapping[str, Any] | None = None
 
     def render(self, base_url: str) -> dict[str, Any]:
         """Spell the job object; times are Unix seconds, as in the OpenAI API.
@@ -57,6 +59,7 @@ class Job:
             "background": self.background,
             "stream": self.stream,
             "created_at": _seconds(self.created_at),
+            "run_at": _seconds(self.run_at),
             "deadline_at": _seconds(self.deadline_at),
             "started_at": _seconds(self.started_at),
             "finished_at": _seconds(self.finished_at),
@@ -66,6 +69,7 @@ class Job:
             "provider": self.provider,
             "provider_model": self.provider_model,
             "metadata": self.metadata,
+            "webhook": self.webhook,
             "usage": self._usage(),
             "error": None if self.failure is None else openai_error_of_failure(self.failure)["error"],
             "last_event": self.last_event,

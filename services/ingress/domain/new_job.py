@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.ingress.domain.idempotency import KeyUse
+from services.ingress.domain.job_webhook import JobWebhook
 from shared.contracts.jobs import JobRequested, Lane, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An idempotency key, and what the same request is to be answered later."""
+
+    use: KeyUse
+    status: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +40,11 @@ class NewJob:
     max_attempts: int
     headers: Mapping[str, str]
     """The ``traceparent``, if any."""
+    run_at: datetime | None = None
+    """Published by the outbox sweep when it comes; None is at once."""
+    webhook: JobWebhook | None = None
+    kept: KeptAnswer | None = None
+    """Committed with the job, if the key is still free."""
 
     def request(self) -> JobRequested:
         """Spell its first publication."""

@@ -21,6 +21,7 @@ async def test_every_route_is_described_with_shapes_and_examples(api: Api):
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{model_id}"),
         ("POST", "/v1/jobs"),
+        ("POST", "/v1/jobs/batch"),
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),
         ("GET", "/v1/jobs/{job_id}/result"),
@@ -46,9 +47,14 @@ async def test_each_example_of_the_description_is_accepted(api: Api):
         ("/v1/embeddings", "EmbeddingRequest"),
         ("/v1/images/generations", "ImageRequest"),
         ("/v1/jobs", "JobSubmission"),
+        ("/v1/jobs/batch", "JobBatchSubmission"),
     ):
         example = shapes[name]["examples"][0]
-        (example["input"] if path == "/v1/jobs" else example)["model"] = "sim/echo"
+        for one in example.get("jobs", [example]):
+            if "operation" in one:
+                one["input"]["model"] = "sim/silent"
+            else:
+                one["model"] = "sim/echo"
         async with api.http.post(path, json=example) as answer:
             assert answer.status in (200, 202), (path, await answer.text())
 

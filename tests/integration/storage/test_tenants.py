@@ -9,7 +9,7 @@ from shared.contracts.ids import new_id
 from shared.storage.postgres import Database
 from tests.support.store import Job, Jobs
 
-TABLES = ("jobs", "outbox", "job_attempts", "job_events", "api_keys")
+TABLES = ("jobs", "outbox", "job_attempts", "job_events", "api_keys", "idempotency_keys")
 
 
 @pytest.fixture
@@ -23,6 +23,12 @@ async def victim(jobs: Jobs) -> Job:
         job.tenant,
     )
     await jobs.execute("INSERT INTO tenants (id, name) VALUES ($1, 'b')", job.tenant)
+    await jobs.execute(
+        "INSERT INTO idempotency_keys (tenant_id, key, fingerprint, object_id, status) "
+        "VALUES ($1, 'k', '', $2, 202)",
+        job.tenant,
+        job.id,
+    )
     await jobs.execute(
         "INSERT INTO api_keys (id, tenant_id, key_id, digest, name) VALUES ($1, $2, $3, '', 'k')",
         new_id(),
@@ -78,7 +84,9 @@ async def test_rows_cannot_be_given_to_another_tenant(victim: Job, app: Database
             )
 
 
-@pytest.mark.parametrize("table", ["jobs", "job_events", "job_attempts", "api_keys", "tenants"])
+@pytest.mark.parametrize(
+    "table", ["jobs", "job_events", "job_attempts", "api_keys", "idempotency_keys", "tenants"]
+)
 async def test_the_application_deletes_no_record(table: str, victim: Job, app: Database) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with app.transaction(victim.tenant) as connection:

@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from services.ingress.domain.submission import JobLimits, Submission, read_submission
+from services.ingress.domain.job_times import JobLimits
+from services.ingress.domain.submission import Submission, read_submission
 from shared.errors import InvalidRequestError
 
-LIMITS = JobLimits(deadline_s=60, max_deadline_s=60, attempts=1, max_attempts=1)
+LIMITS = JobLimits(deadline_s=60, max_deadline_s=60, max_run_in_s=60, attempts=1, max_attempts=1)
 
 
 def submitted(metadata: bytes) -> Submission:

@@ -102,3 +102,12 @@ def test_who_asks_for_usage_gets_it():
     assert wants_usage(b'{"stream_options":{"include_usage":true}}')
     assert not wants_usage(b'{"stream_options":[]}')
     assert not wants_usage(b"{}")
+
+
+@pytest.mark.parametrize("outgoing", [for_answer, for_stream])
+def test_the_batch_tier_is_a_lane_of_ours_and_no_providers_word(outgoing):
+    body = b'{"model":"a","service_tier" : "batch","messages":["batch"]}'
+    sent = json.loads(outgoing(body, "b"))
+    assert (sent["service_tier"], sent["messages"]) == ("auto", ["batch"])
+    for tier in (b'"flex"', b"null"):
+        assert b'"service_tier":' + tier in outgoing(b'{"model":"batch","service_tier":%s}' % tier, "b")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from services.ingress.api.inference import InferenceEndpoints
-from services.ingress.api.route import RawRoute, route
+from services.ingress.api.route import CANCEL_AFTER, RawRoute, route
 from services.ingress.api.schemas import inference as shapes
 from services.ingress.api.schemas.jobs import JobObject
 from shared.contracts.jobs import Operation
@@ -17,7 +18,7 @@ _PREFER = {
     "schema": {"type": "string"},
     "example": "respond-async, wait=10",
 }
-_SYNC_ERRORS = (400, 401, 404, 413, 422, 429, 502, 503, 504)
+_SYNC_ERRORS = (400, 401, 404, 409, 413, 422, 429, 502, 503, 504)
 _ACCEPTED = {202: {"model": JobObject, "description": "With `Prefer: respond-async`: the accepted job."}}
 
 
@@ -58,7 +59,7 @@ def inference_routes(endpoints: InferenceEndpoints) -> Iterator[RawRoute]:
             tag="Inference",
             answer=answer,
             takes=takes,
-            parameters=(_PREFER,),
+            parameters=(_PREFER, IDEMPOTENCY_KEY, CANCEL_AFTER),
             errors=_SYNC_ERRORS,
             content={"text/event-stream": {"schema": {"type": "string"}}} if streamed else None,
             responses=_ACCEPTED,

@@ -3,15 +3,26 @@
 from collections.abc import Iterator
 
 from services.ingress.api.events import EventEndpoint
+from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
+from services.ingress.api.job_batch import JobBatchEndpoint
 from services.ingress.api.jobs import JobEndpoints
-from services.ingress.api.route import JOB_ID, WAIT, RawRoute, route
-from services.ingress.api.schemas.jobs import JobList, JobObject, JobSubmission
+from services.ingress.api.route import CANCEL_AFTER, JOB_ID, WAIT, RawRoute, route
+from services.ingress.api.schemas.jobs import (
+    JobBatchObject,
+    JobBatchSubmission,
+    JobList,
+    JobObject,
+    JobSubmission,
+)
+from services.ingress.domain.batch_lines import LINES_TYPES
 from shared.contracts.jobs import JobStatus, Operation
 
 _JOBS = "Jobs"
 
 
-def job_routes(endpoints: JobEndpoints, events: EventEndpoint) -> Iterator[RawRoute]:
+def job_routes(
+    endpoints: JobEndpoints, events: EventEndpoint, batches: JobBatchEndpoint
+) -> Iterator[RawRoute]:
     """Describe the routes of jobs."""
     yield route(
         "POST",
@@ -23,7 +34,27 @@ def job_routes(endpoints: JobEndpoints, events: EventEndpoint) -> Iterator[RawRo
         status=202,
         answer=JobObject,
         takes=JobSubmission,
-        errors=(400, 401, 404, 413, 422, 503),
+        parameters=(IDEMPOTENCY_KEY, CANCEL_AFTER),
+        errors=(400, 401, 404, 409, 413, 422, 503),
+    )
+    yield route(
+        "POST",
+        "/v1/jobs/batch",
+        batches,
+        summary="Submit many jobs",
+        description=(
+            "Up to 10,000 jobs as JSON, or one a line as `application/x-ndjson`. Each is checked as by "
+            "`POST /v1/jobs`; those that are right are committed together, all or none, and the others are "
+            "listed under `errors` by their index, counted from 0. Answers 422 with the same lists when none "
+            "is right."
+        ),
+        tag=_JOBS,
+        status=202,
+        answer=JobBatchObject,
+        takes=JobBatchSubmission,
+        takes_text=LINES_TYPES,
+        parameters=(IDEMPOTENCY_KEY, CANCEL_AFTER),
+        errors=(400, 401, 413, 422, 503),
     )
     yield route(
         "GET",

@@ -6,7 +6,10 @@ from pydantic import ConfigDict, Field
 
 from services.ingress.api.schemas.common import Open
 
-_TIER = "`flex` takes the standard lane, `batch` the batch lane; anything else the interactive one."
+_TIER = (
+    "`flex` takes the standard lane, `batch` the batch lane; anything else the interactive one, or with "
+    "`Prefer: respond-async` the standard one unless it is `priority`."
+)
 
 
 class ChatMessage(Open):
