@@ -122,9 +122,13 @@ def show_config(
 
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Option(help="What the key is for.")], data_dir: Folder = DEFAULT_FOLDER
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    data_dir: Folder = DEFAULT_FOLDER,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="May also steer queues and workers: /api/v1/admin.")
+    ] = False,
 ) -> None:
     """Make an API key of the default tenant; it is printed once and stored nowhere."""
     from services.cli.commands import database  # noqa: PLC0415
 
-    database.create_key(DataDir.at(data_dir), name)
+    database.create_key(DataDir.at(data_dir), name, operator=operator)
