@@ -100,3 +100,9 @@ class PublisherReport(Contract):
     name: str
     published_per_s: dict[str, float]
     """By topic, over the last seconds."""
+
+
+class QueuesChanged(Contract):
+    """Broadcast: which queues take no new work has changed; an ingress reads the database."""
+
+    message_type: ClassVar[str] = "queues.changed.v1"

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
+from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.domain.job import Job
 from services.ingress.domain.new_job import NewJob
 from services.ingress.domain.submission import Submission
@@ -19,8 +20,11 @@ from shared.storage.bodies import BodyStore
 class BackgroundJobs:
     """Accepts jobs, and waits for them."""
 
-    def __init__(self, bodies: BodyStore, commits: GroupCommit, rows: JobRows, watch: JobWatch) -> None:
+    def __init__(
+        self, bodies: BodyStore, commits: GroupCommit, rows: JobRows, watch: JobWatch, drains: QueueDrains
+    ) -> None:
         self._bodies = bodies
+        self._drains = drains
         self._commits = commits
         self._rows = rows
         self._watch = watch
@@ -31,10 +35,12 @@ class BackgroundJobs:
         """Return the job once it is durable.
 
         Raises:
-            DependencyUnavailableError: PostgreSQL or the object store is away, or too much waits.
+            DependencyUnavailableError: PostgreSQL or the object store is away, too much waits, or an
+                operator lets the queue run empty.
         """
         job_id = new_id()
         inference = submission.inference
+        self._drains.require_open(inference.operation, submission.lane)
         body, ref = await self._bodies.put(inference.body, tenant_id=tenant_id, job_id=job_id, kind="request")
         new = NewJob(
             job_id=job_id,

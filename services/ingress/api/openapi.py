@@ -14,6 +14,7 @@ from services.ingress.api.schemas.inference import (
     ImageRequest,
 )
 from services.ingress.api.schemas.jobs import JobSubmission
+from services.ingress.api.schemas.queues import DeadLetterSelection, PurgeOrder
 from shared import __version__
 
 DESCRIPTION = (
@@ -26,6 +27,8 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     EmbeddingRequest,
     ImageRequest,
     JobSubmission,
+    PurgeOrder,
+    DeadLetterSelection,
 )
 
 
@@ -42,7 +45,7 @@ def describe(routes: list[BaseRoute]) -> dict[str, Any]:
         "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
     for path, methods in document["paths"].items():
-        if path.startswith("/v1/"):
+        if path.startswith(("/v1/", "/api/v1/")):
             for operation in methods.values():
                 operation["security"] = [{"bearer": []}, {"x-api-key": []}]
     return document

@@ -32,6 +32,7 @@ JOB_ID: Mapping[str, Any] = {
 _STATUSES = {
     400: "The request does not have the shape that is described here.",
     401: "No API key, or an unknown one.",
+    403: "The key is no operator's.",
     404: "No such object.",
     409: "The object is in a state that does not allow this.",
     413: "The body is too large.",
@@ -84,6 +85,7 @@ def route(
     takes: type[BaseModel] | None = None,
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
+    error_shape: type[BaseModel] = ErrorBody,
     content: Mapping[str, Any] | None = None,
     responses: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> RawRoute:
@@ -101,6 +103,7 @@ def route(
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
+        error_shape: The error shape of the path.
         content: Further media types of the usual answer.
         responses: Further answers.
     """
@@ -109,7 +112,7 @@ def route(
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     described: dict[int | str, dict[str, Any]] = {
-        code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
+        code: {"model": error_shape, "description": _STATUSES[code]} for code in errors
     }
     described.update({code: dict(text) for code, text in (responses or {}).items()})
     if content is not None:
