@@ -59,8 +59,8 @@ def queue_routes(endpoints: QueueEndpoints, letters: DeadLetterEndpoints) -> Ite
             endpoints.drain,
             "Drain a queue",
             (
-                "New submissions for it are refused with 503 `queue_draining`; what was accepted, retries and "
-                "planned jobs included, is worked off. Poll the queue until its state is `drained`."
+                "New submissions for it are refused with 503 `queue_draining`; what was accepted, retries "
+                "and planned jobs included, is worked off. Poll the queue until its state is `drained`."
             ),
         ),
         ("resume", endpoints.resume, "Resume a queue", "Undoes a pause and a drain."),

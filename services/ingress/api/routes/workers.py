@@ -36,8 +36,8 @@ def worker_routes(endpoints: WorkerEndpoints) -> Iterator[RawRoute]:
             endpoints.drain,
             "Drain a worker",
             (
-                "It takes no new jobs, hands back what has not begun, finishes what runs, and stays so until it "
-                "is resumed or started anew."
+                "It takes no new jobs, hands back what has not begun, finishes what runs, and stays so "
+                "until it is resumed or started anew."
             ),
         ),
         ("resume", endpoints.resume, "Resume a worker", "It takes jobs again."),
