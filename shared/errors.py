@@ -51,6 +51,13 @@ class AuthenticationError(InvalidRequestError):
     http_status = 401
 
 
+class OperatorRequiredError(InvalidRequestError):
+    """The key is its tenant's, and this concerns the fleet that all tenants share."""
+
+    code = "operator_required"
+    http_status = 403
+
+
 class NotFoundError(InvalidRequestError):
     """The object does not exist, or belongs to another tenant."""
 

@@ -1,11 +1,12 @@
 """The commands and their options; each imports what it needs when it runs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.data_dir import DataDir
+from services.cli.operators import queues, workers
+from services.cli.options import DEFAULT_FOLDER, Folder, Json
 
 app = typer.Typer(
     name="penstock",
@@ -18,15 +19,8 @@ config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 keys = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
-
-Folder = Annotated[
-    Path,
-    typer.Option(
-        "--data-dir", envvar="PENSTOCK_DATA_DIR", help="Folder of the fleet's data.", file_okay=False
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_FOLDER = Path(".penstock")
+app.add_typer(queues, name="queues")
+app.add_typer(workers, name="workers")
 
 
 @app.command()
@@ -122,9 +116,13 @@ def show_config(
 
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Option(help="What the key is for.")], data_dir: Folder = DEFAULT_FOLDER
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    data_dir: Folder = DEFAULT_FOLDER,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="May also steer queues and workers: /api/v1/admin.")
+    ] = False,
 ) -> None:
     """Make an API key of the default tenant; it is printed once and stored nowhere."""
     from services.cli.commands import database  # noqa: PLC0415
 
-    database.create_key(DataDir.at(data_dir), name)
+    database.create_key(DataDir.at(data_dir), name, operator=operator)

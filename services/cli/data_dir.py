@@ -33,7 +33,7 @@ class DataDir:
 
     @property
     def credentials(self) -> Path:
-        """``base_url`` and ``api_key`` for the fleet's owner."""
+        """Where the fleet answers, and its owner's keys."""
         return self.path / "credentials.json"
 
     @property

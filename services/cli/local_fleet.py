@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -144,12 +144,12 @@ class LocalFleet:
 
     async def _prepare(self, preparation: Preparation) -> None:
         urls = self._engine_urls()
-        api_key = await preparation.finish(
+        credentials = await preparation.finish(
             postgres_url=self.environment.postgres_url(urls),
             secret_key=self.environment.secret_key(),
-            known_key=Credentials.read(self._folder).api_key,
+            known=replace(Credentials.read(self._folder), base_url=self._url),
         )
-        Credentials(self._url, api_key).write(self._folder)
+        credentials.write(self._folder)
 
     def _enter(self, phase: Phase) -> None:
         self._state.phase = phase

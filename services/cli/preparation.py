@@ -1,4 +1,4 @@
-"""What a fleet needs before its services start: a migrated database, and a key to call it with.
+"""What a fleet needs before its services start: a migrated database, and keys to call and steer it with.
 
 It runs in a process of its own, ``python -m services.cli.preparation``: that imports alembic and
 SQLAlchemy while the engines start, and the supervisor never holds them in its memory. The order comes as
@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from services.cli.tenants import Tenants, require_answer
 from shared.config.settings import PostgresSettings
 from shared.errors import PenstockError
+from shared.security.api_keys import KeyRole
 from shared.storage.migrate import migrate
 from shared.storage.postgres import Database
 
@@ -27,6 +28,8 @@ class Order(BaseModel):
     secret_key: SecretStr
     known_key: str
     """The key of the fleet's credentials file; kept as long as the database knows it."""
+    known_operator_key: str = ""
+    """The same for the key that the command line steers the fleet with."""
 
 
 class Prepared(BaseModel):
@@ -34,6 +37,7 @@ class Prepared(BaseModel):
 
     outcome: Literal["done", "failed"]
     api_key: str = ""
+    operator_key: str = ""
     message: str = ""
 
 
@@ -45,10 +49,20 @@ async def prepare(order: Order) -> Prepared:
             await require_answer(order.postgres_url.get_secret_value())
             await migrate(order.postgres_url.get_secret_value())
             tenants = Tenants(database, order.secret_key)
-            known = order.known_key if await tenants.knows(order.known_key) else ""
-            return Prepared(outcome="done", api_key=known or await tenants.create_key("local fleet"))
+            return Prepared(
+                outcome="done",
+                api_key=await _kept(tenants, order.known_key, KeyRole.TENANT),
+                operator_key=await _kept(tenants, order.known_operator_key, KeyRole.OPERATOR),
+            )
         except PenstockError as error:
             return Prepared(outcome="failed", message=error.message)
+
+
+async def _kept(tenants: Tenants, known: str, role: KeyRole) -> str:
+    """Return the known key while it is good, or a new one."""
+    if await tenants.knows(known, role):
+        return known
+    return await tenants.create_key(f"local fleet ({role})", role)
 
 
 def main() -> None:

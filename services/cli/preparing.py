@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from services.cli.credentials import Credentials
 from services.cli.errors import CommandError
 
 TIMEOUT_S = 60.0
@@ -35,13 +36,18 @@ class Preparation:
             )
         )
 
-    async def finish(self, *, postgres_url: str, secret_key: str, known_key: str) -> str:
-        """Migrate the database and return a key that it knows.
+    async def finish(self, *, postgres_url: str, secret_key: str, known: Credentials) -> Credentials:
+        """Migrate the database and return the credentials with keys that it knows.
 
         Raises:
             CommandError: The database does not answer, or cannot be migrated.
         """
-        order = {"postgres_url": postgres_url, "secret_key": secret_key, "known_key": known_key}
+        order = {
+            "postgres_url": postgres_url,
+            "secret_key": secret_key,
+            "known_key": known.api_key,
+            "known_operator_key": known.operator_key,
+        }
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 output, errors = await self._process.communicate(json.dumps(order).encode() + b"\n")
@@ -53,7 +59,7 @@ class Preparation:
         answer = json.loads(output.splitlines()[-1])
         if answer["outcome"] != "done":
             raise CommandError(f"The database cannot be used: {answer['message']}")
-        return str(answer["api_key"])
+        return Credentials(known.base_url, str(answer["api_key"]), str(answer["operator_key"]))
 
     async def abandon(self) -> None:
         """End it, if it has not ended."""

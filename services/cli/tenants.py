@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from shared.contracts.ids import new_id
 from shared.errors import AuthenticationError, DatabaseUnavailableError
-from shared.security.api_keys import mint, parse, verify
+from shared.security.api_keys import KeyRole, mint, parse, verify
 from shared.storage.postgres import Connection, Database
 
 CONNECT_TIMEOUT_S = 5.0
@@ -28,7 +28,7 @@ class Tenants:
         self._database = database
         self._pepper = pepper
 
-    async def create_key(self, name: str) -> str:
+    async def create_key(self, name: str, role: KeyRole = KeyRole.TENANT) -> str:
         """Mint a key of the default tenant, which is made if missing; the key is stored nowhere.
 
         Raises:
@@ -38,17 +38,19 @@ class Tenants:
         async with self._database.transaction() as connection:
             tenant = await _default_tenant(connection)
             await connection.execute(
-                "INSERT INTO api_keys (id, tenant_id, key_id, digest, name) VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO api_keys (id, tenant_id, key_id, digest, name, role)"
+                " VALUES ($1, $2, $3, $4, $5, $6)",
                 new_id(),
                 tenant,
                 minted.key_id,
                 minted.digest,
                 name,
+                role.value,
             )
         return minted.key
 
-    async def knows(self, key: str) -> bool:
-        """Whether a key would be accepted.
+    async def knows(self, key: str, role: KeyRole = KeyRole.TENANT) -> bool:
+        """Whether a key would be accepted and has this role.
 
         Raises:
             DatabaseUnavailableError: Nobody can say.
@@ -59,7 +61,9 @@ class Tenants:
             return False
         async with self._database.transaction() as connection:
             digest = await connection.fetchval(
-                "SELECT digest FROM api_keys WHERE key_id = $1 AND revoked_at IS NULL", key_id
+                "SELECT digest FROM api_keys WHERE key_id = $1 AND role = $2 AND revoked_at IS NULL",
+                key_id,
+                role.value,
             )
         return digest is not None and verify(secret, digest, self._pepper)
 

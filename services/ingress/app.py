@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -17,14 +18,20 @@ from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.dead_letter_desk import DeadLetterDesk
 from services.ingress.adapters.first_publication import FirstPublication
+from services.ingress.adapters.fleet_inquiry import FleetInquiry
 from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.queue_drains import QueueDrains
+from services.ingress.adapters.queue_looks import QueueLooks
+from services.ingress.adapters.queue_purge import QueuePurge
 from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.api.application import make_application
+from services.ingress.api.dead_letters import DeadLetterEndpoints
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
 from services.ingress.api.health import HealthEndpoints
@@ -34,14 +41,20 @@ from services.ingress.api.job_batch import JobBatchEndpoint
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
+from services.ingress.api.queues import QueueEndpoints
+from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
+from services.ingress.api.routes.queues import queue_routes
+from services.ingress.api.routes.workers import worker_routes
 from services.ingress.api.server import serving
+from services.ingress.api.workers import WorkerEndpoints
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings
 from shared.config.catalog import Catalog
+from shared.config.settings import PostgresSettings
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
@@ -56,6 +69,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
     watch = JobWatch()
     async with (
         Database(settings.postgres, role="penstock_app", name=name) as database,
+        Database(_few(settings.postgres), role="penstock_system", name=f"{name}-operators") as every_tenant,
         open_redis(settings.redis, name=name) as redis,
         BrokerLink(make_broker(settings.broker, name=name), watch) as link,
         asyncio.TaskGroup() as tasks,
@@ -72,14 +86,20 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
             max_batch=limits.submissions_batch,
             max_waiting=limits.submissions_waiting,
         )
-        steady = [tasks.create_task(work) for work in (link.connect(), commits.run(), publication.run())]
+        drains = QueueDrains(every_tenant, link)
+        steady = [
+            tasks.create_task(work)
+            for work in (link.connect(), commits.run(), publication.run(), drains.run())
+        ]
         async with serving(
             _application(
                 settings=settings,
                 health=health,
                 database=database,
+                every_tenant=every_tenant,
                 redis=redis,
                 link=link,
+                drains=drains,
                 watch=watch,
                 commits=commits,
                 publication=publication,
@@ -101,8 +121,10 @@ def _application(
     settings: IngressSettings,
     health: Health,
     database: Database,
+    every_tenant: Database,
     redis: Redis,
     link: BrokerLink,
+    drains: QueueDrains,
     watch: JobWatch,
     commits: GroupCommit,
     publication: FirstPublication,
@@ -115,10 +137,10 @@ def _application(
     rows = JobRows(database)
     cancellation = Cancellation(link, redis)
     background = Background(tasks)
-    calls = ProviderCalls(link, bodies, cancellation, background)
+    calls = ProviderCalls(link, bodies, cancellation, background, drains)
     keys = IdempotencyKeys(database)
     bulk = BulkCommit(database, keys, publication.enqueue, max_published=section.publications_waiting // 2)
-    background_jobs = BackgroundJobs(bodies, commits, keys, rows, watch)
+    background_jobs = BackgroundJobs(bodies, commits, keys, rows, watch, drains)
     answers = JobAnswers(
         jobs=background_jobs,
         rows=rows,
@@ -156,9 +178,43 @@ def _application(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
         job_routes(jobs, events, batches),
+        _operators_routes(
+            section=section,
+            inquiry=FleetInquiry(link, background, name=f"ingress-{socket.gethostname()}-{os.getpid()}"),
+            link=link,
+            drains=drains,
+            every_tenant=every_tenant,
+            redis=redis,
+        ),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
+
+
+def _operators_routes(
+    *,
+    section: IngressSection,
+    inquiry: FleetInquiry,
+    link: BrokerLink,
+    drains: QueueDrains,
+    every_tenant: Database,
+    redis: Redis,
+) -> Iterator[RawRoute]:
+    timeout_s = section.body_timeout_s
+    queues = QueueEndpoints(
+        link=link,
+        looks=QueueLooks(link, inquiry, drains, every_tenant),
+        drains=drains,
+        purge=QueuePurge(link, every_tenant, redis),
+        body_timeout_s=timeout_s,
+    )
+    letters = DeadLetterEndpoints(DeadLetterDesk(link, every_tenant), body_timeout_s=timeout_s)
+    return chain(queue_routes(queues, letters), worker_routes(WorkerEndpoints(inquiry)))
+
+
+def _few(settings: PostgresSettings) -> PostgresSettings:
+    """What operators ask for needs few connections, and none while they ask nothing."""
+    return settings.model_copy(update={"pool_size": 2})
 
 
 def _limits(section: IngressSection) -> JobLimits:

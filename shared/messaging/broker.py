@@ -12,12 +12,14 @@ Two implementations, ``rabbitmq/`` and ``postgres/``, pass one contract suite
 * Every call is bounded in time, reconnects by itself, and raises an error of ``shared.errors``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
+
+from shared.messaging.dead_letters import EVERY_DEAD_LETTER, MOST_AT_ONCE, DeadLetterChoice
 
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
@@ -145,6 +147,7 @@ class DeadLetter:
 
 OnDelivery = Callable[[Delivery], None]
 OnMessage = Callable[[Message], None]
+OnPurged = Callable[[Sequence[Message]], Awaitable[None]]
 
 
 class Broker(Protocol):
@@ -225,11 +228,42 @@ class Broker(Protocol):
     async def resume(self, queue: str) -> None:
         """Undo :meth:`pause`."""
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> Sequence[DeadLetter]:
-        """List the dead letters of a queue, oldest first, without removing them."""
+    async def purge(self, queue: str, on_purged: OnPurged, *, limit: int) -> int:
+        """Take away what waits in a queue, paused or not, but not what a consumer holds; returns how many.
 
-    async def replay_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
-        """Put dead letters back on their queue with ``attempt`` at 1; returns how many there were."""
+        Batches are handed over one by one, and a batch is deleted after ``on_purged`` returned. When it
+        raises, or this process dies, the messages of that batch wait again, and each may count the look
+        as an attempt.
 
-    async def discard_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
+        Args:
+            queue: Its name.
+            on_purged: Does what has to be done before messages disappear; safe to repeat.
+            limit: Most messages to take away.
+        """
+
+    async def dead_letters(
+        self, queue: str, choice: DeadLetterChoice = EVERY_DEAD_LETTER, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadLetter]:
+        """List dead letters of a queue, oldest first, without removing them.
+
+        Args:
+            queue: Its name.
+            choice: Which.
+            limit: Most of them.
+            offset: How many of those that are meant to pass over.
+        """
+
+    async def replay_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
+        """Put dead letters back on their queue with ``attempt`` at 1; returns how many were.
+
+        Each is put back once, however many ask for it at the same time. If the process or the broker dies
+        in the middle, one that is on its queue already may stay a dead letter too, and a later replay then
+        doubles its message: consumers take a message twice as they do after any crash.
+        """
+
+    async def discard_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
         """Delete dead letters for good; returns how many there were."""

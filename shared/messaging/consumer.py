@@ -87,6 +87,23 @@ class Consumer(Consumption):
         """Return every delivery that is not settled yet: buffered and running."""
         return [*self._waiting, *self._running.values()]
 
+    async def rest(self) -> None:
+        """Take nothing new and hand back what has not begun; what runs goes on. Undone by :meth:`go_on`."""
+        await self._take_no_more(self._waiting.clear())
+
+    async def go_on(self) -> None:
+        """Take deliveries again after :meth:`rest`.
+
+        Raises:
+            BrokerUnavailableError: It rests still.
+        """
+        self._draining = False
+        try:
+            await self._start()
+        except BaseException:
+            await self.rest()
+            raise
+
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, hand back what has not begun, let the rest finish.
 

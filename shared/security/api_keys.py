@@ -10,6 +10,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pydantic import SecretStr
 
@@ -18,6 +19,15 @@ from shared.errors import AuthenticationError
 PREFIX = "sk-penstock"
 _PURPOSE = b"penstock/api-key/v1"
 _KEY = re.compile(rf"{PREFIX}-([0-9a-f]{{16}})-([A-Za-z0-9_-]{{43}})")
+
+
+class KeyRole(StrEnum):
+    """What a key may do."""
+
+    TENANT = "tenant"
+    """Its tenant's work."""
+    OPERATOR = "operator"
+    """Its tenant's work, and steer the fleet, which every tenant shares."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from services.cli.errors import CommandError
 from services.cli.tenants import Tenants, require_answer
 from shared.config.settings import PostgresSettings
 from shared.errors import DatabaseUnavailableError
+from shared.security.api_keys import KeyRole
 from shared.storage.migrate import migrate
 from shared.storage.postgres import Database
 
@@ -28,7 +29,7 @@ def migrate_database(folder: DataDir) -> None:
     print("The database has the newest schema.")
 
 
-def create_key(folder: DataDir, name: str) -> None:
+def create_key(folder: DataDir, name: str, *, operator: bool) -> None:
     """Print a new key.
 
     Raises:
@@ -37,7 +38,8 @@ def create_key(folder: DataDir, name: str) -> None:
     url, secret_key = _access(folder)
     if not secret_key:
         raise CommandError("Set PENSTOCK_SECRET_KEY to the fleet's secret key.")
-    print(asyncio.run(_create_key(url, SecretStr(secret_key), name)))
+    role = KeyRole.OPERATOR if operator else KeyRole.TENANT
+    print(asyncio.run(_create_key(url, SecretStr(secret_key), name, role)))
 
 
 async def _migrate(url: str) -> None:
@@ -45,10 +47,10 @@ async def _migrate(url: str) -> None:
     await migrate(url)
 
 
-async def _create_key(url: str, pepper: SecretStr, name: str) -> str:
+async def _create_key(url: str, pepper: SecretStr, name: str, role: KeyRole) -> str:
     await _answers(url)
     async with _database(url) as database:
-        return await Tenants(database, pepper).create_key(name)
+        return await Tenants(database, pepper).create_key(name, role)
 
 
 async def _answers(url: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.principal import Principal
 from shared.errors import AuthenticationError, DatabaseUnavailableError
-from shared.security.api_keys import parse, verify
+from shared.security.api_keys import KeyRole, parse, verify
 from shared.storage.postgres import Database
 
 UNKNOWN_S = 5.0
@@ -122,7 +122,7 @@ class ApiKeys:
         try:
             async with database_patience(), self._database.transaction() as connection:
                 row = await connection.fetchrow(
-                    "SELECT id, tenant_id, digest FROM api_key_for_authentication($1)", key_id
+                    "SELECT id, tenant_id, digest, role FROM api_key_for_authentication($1)", key_id
                 )
         except DatabaseUnavailableError as error:
             return error
@@ -133,7 +133,8 @@ class ApiKeys:
         now = self._clock()
         if row is not None and verify(secret, row["digest"], self._pepper):
             fresh_until = now + self._fresh_s
-            known = _Known(Principal(row["tenant_id"], row["id"]), fresh_until, fresh_until + self._stale_s)
+            principal = Principal(row["tenant_id"], row["id"], KeyRole(row["role"]))
+            known = _Known(principal, fresh_until, fresh_until + self._stale_s)
             self._refused.pop(digest, None)
             self._accepted.keep(digest, known)
             return known

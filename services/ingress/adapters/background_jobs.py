@@ -12,6 +12,7 @@ from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.idempotency_keys import IdempotencyKeys, Remembered
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
+from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.domain.accepted import AcceptedJob
 from services.ingress.domain.idempotency import IdempotencyKeyInUseError, KeyUse
 from services.ingress.domain.job import Job
@@ -39,8 +40,10 @@ class BackgroundJobs:
         keys: IdempotencyKeys,
         rows: JobRows,
         watch: JobWatch,
+        drains: QueueDrains,
     ) -> None:
         self._bodies = bodies
+        self._drains = drains
         self._commits = commits
         self._keys = keys
         self._rows = rows
@@ -79,7 +82,8 @@ class BackgroundJobs:
         Raises:
             IdempotencyKeyReusedError: The key belongs to another request.
             IdempotencyKeyInUseError: Another request with it is about to be accepted.
-            DependencyUnavailableError: PostgreSQL or the object store is away, or too much waits.
+            DependencyUnavailableError: PostgreSQL or the object store is away, too much waits, or an
+                operator lets the queue run empty.
         """
         new = await self.prepare(
             submission, tenant_id=tenant_id, request_id=request_id, created_at=created_at
@@ -112,6 +116,7 @@ class BackgroundJobs:
         """
         job_id = new_id()
         inference = submission.inference
+        self._drains.require_open(inference.operation, submission.lane)
         body, ref = await self._bodies.put(inference.body, tenant_id=tenant_id, job_id=job_id, kind="request")
         return NewJob(
             job_id=job_id,

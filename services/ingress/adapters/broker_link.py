@@ -7,8 +7,9 @@ from services.ingress.adapters.job_watch import JobWatch
 from shared.contracts.base import Contract
 from shared.contracts.jobs import JobsChanged
 from shared.errors import BrokerUnavailableError, MalformedMessageError
-from shared.messaging.broker import Broker, Message
+from shared.messaging.broker import Broker, Message, OnMessage
 from shared.messaging.requests import Replies, Requester
+from shared.messaging.traffic import Traffic
 
 
 class BrokerLink:
@@ -18,6 +19,13 @@ class BrokerLink:
         self.broker = broker
         self._watch = watch
         self._requester: Requester | None = None
+        self._listeners: list[OnMessage] = []
+        self.traffic = Traffic()
+        """What this process has published lately, by topic."""
+
+    def hear(self, on_message: OnMessage) -> None:
+        """Have every broadcast from now on; must not block and must not raise."""
+        self._listeners.append(on_message)
 
     async def __aenter__(self) -> Self:
         """Begin without connecting; :meth:`connect` does that."""
@@ -60,11 +68,21 @@ class BrokerLink:
         """Publish as the port does, but fail at once before the first connection."""
         self._connected()
         await self.broker.publish(topic, message)
+        self.traffic.count(topic)
 
-    async def broadcast(self, contract: Contract) -> None:
-        """Tell every process."""
+    async def broadcast(
+        self, contract: Contract, *, reply_to: str | None = None, correlation_id: str | None = None
+    ) -> None:
+        """Tell every process; with an address whoever has an answer sends it there."""
         self._connected()
-        await self.broker.broadcast(Message(type=contract.message_type, body=contract.encode()))
+        await self.broker.broadcast(
+            Message(
+                type=contract.message_type,
+                body=contract.encode(),
+                reply_to=reply_to,
+                correlation_id=correlation_id,
+            )
+        )
 
     def _connected(self) -> Requester:
         if self._requester is None:
@@ -72,6 +90,8 @@ class BrokerLink:
         return self._requester
 
     def _heard(self, message: Message) -> None:
+        for listener in self._listeners:
+            listener(message)
         if message.type != JobsChanged.message_type:
             return
         try:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from shared.errors import DatabaseUnavailableError
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError
 
 DATABASE_PATIENCE_S = 1.6
 """Below the two seconds within which a caller hears of an outage."""
+BROKER_PATIENCE_S = 1.6
 
 
 @asynccontextmanager
@@ -18,3 +19,13 @@ async def database_patience(limit_s: float = DATABASE_PATIENCE_S) -> AsyncIterat
             yield
     except TimeoutError as error:
         raise DatabaseUnavailableError("PostgreSQL does not answer in time.") from error
+
+
+@asynccontextmanager
+async def broker_patience(limit_s: float = BROKER_PATIENCE_S) -> AsyncIterator[None]:
+    """Turn a broker that is silent into an error within ``limit_s``."""
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailableError("The broker does not answer in time.") from error

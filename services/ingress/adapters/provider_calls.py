@@ -8,6 +8,7 @@ from typing import Self
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.domain.reply import ReplyDelta, ReplyEnd, read_reply
 from shared.contracts.jobs import JobCancelRequested, JobFinished, JobRequested, JobStatus
 from shared.errors import DeadlineExceededError, PenstockError
@@ -91,19 +92,27 @@ class ProviderCalls:
     """Publishes calls, and clears up behind those that end before their answer."""
 
     def __init__(
-        self, link: BrokerLink, bodies: BodyStore, cancellation: Cancellation, background: Background
+        self,
+        link: BrokerLink,
+        bodies: BodyStore,
+        cancellation: Cancellation,
+        background: Background,
+        drains: QueueDrains,
     ) -> None:
         self._link = link
         self._bodies = bodies
         self._cancellation = cancellation
         self._background = background
+        self._drains = drains
 
     def open(self, job: JobRequested) -> Call:
         """Prepare a call; enter it, then publish it.
 
         Raises:
             BrokerUnavailableError: The broker is not connected.
+            QueueDrainingError: An operator lets the queue run empty.
         """
+        self._drains.require_open(job.operation, job.lane)
         address, replies = self._link.expect(job.job_id)
         return Call(job, address, replies, self)
 

@@ -1,4 +1,4 @@
-"""JSON answers, errors in the OpenAI shape included."""
+"""JSON answers, errors included: in the OpenAI shape, or in the envelope of the management API."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from shared.contracts.jobs import Failure
 from shared.errors import MethodNotAllowedError, NotFoundError, PenstockError
 from shared.http.errors import error_headers_of_failure, failure_of, openai_error_of_failure
+from shared.http.management import Page, is_management, management_body, management_error
 
 _log = structlog.get_logger()
 _CONTENT_TYPE = (b"content-type", b"application/json")
@@ -41,6 +42,11 @@ def raw_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None
     return Answer(body, status, headers)
 
 
+def managed_answer(data: Any, message: str, page: Page | None = None) -> Response:
+    """Answer in the envelope of the management API."""
+    return json_answer(management_body(data, message, page))
+
+
 def failure_answer(failure: Failure, extra: Mapping[str, Any] | None = None) -> Response:
     """Answer with a failure of a job; its status is the provider's or ours, never a success."""
     status = failure.http_status if 400 <= failure.http_status <= 599 else 500
@@ -48,18 +54,22 @@ def failure_answer(failure: Failure, extra: Mapping[str, Any] | None = None) -> 
     return json_answer(body, status, error_headers_of_failure(failure))
 
 
-def error_answer(error: PenstockError) -> Response:
-    """Answer with an error."""
-    return failure_answer(failure_of(error))
+def error_answer(error: PenstockError, path: str) -> Response:
+    """Answer with an error, in the shape that belongs to the path."""
+    failure = failure_of(error)
+    if is_management(path):
+        headers = error_headers_of_failure(failure)
+        return json_answer(management_error(failure), failure.http_status, headers)
+    return failure_answer(failure)
 
 
-async def on_penstock_error(_: Request, error: Exception) -> Response:
+async def on_penstock_error(request: Request, error: Exception) -> Response:
     """Render a failure that was raised on purpose."""
     if not isinstance(error, PenstockError):
-        return await on_bug(_, error)
+        return await on_bug(request, error)
     if error.http_status >= 500:
         _log.warning("request failed", code=error.code, reason=error.message)
-    return error_answer(error)
+    return error_answer(error, request.scope["path"])
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -68,17 +78,19 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         return await on_bug(request, error)
     where = f"{request.method} {request.url.path[:200]}"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = error_answer(MethodNotAllowedError(f"This path does not take this method: {where}."))
+        wrong = MethodNotAllowedError(f"This path does not take this method: {where}.")
+        answer = error_answer(wrong, request.scope["path"])
         answer.headers.update(error.headers or {})
         return answer
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return error_answer(NotFoundError(f"There is nothing here: {where}."))
+        return error_answer(NotFoundError(f"There is nothing here: {where}."), request.scope["path"])
     return failure_answer(
         Failure(code="http_error", message=str(error.detail), http_status=error.status_code)
     )
 
 
-async def on_bug(_: Request, error: Exception) -> Response:
+async def on_bug(request: Request, error: Exception) -> Response:
     """Answer with 500 without telling the caller what went wrong inside; the server logs the rest."""
     _log.error("bug", error=type(error).__name__)
-    return error_answer(PenstockError("An internal error occurred; X-Request-Id finds it in the logs."))
+    hidden = PenstockError("An internal error occurred; X-Request-Id finds it in the logs.")
+    return error_answer(hidden, request.scope["path"])

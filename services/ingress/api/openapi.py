@@ -14,6 +14,7 @@ from services.ingress.api.schemas.inference import (
     ImageRequest,
 )
 from services.ingress.api.schemas.jobs import JobBatchSubmission, JobSubmission
+from services.ingress.api.schemas.queues import DeadLetterSelection, PurgeOrder
 from shared import __version__
 
 DESCRIPTION = (
@@ -27,6 +28,8 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     ImageRequest,
     JobSubmission,
     JobBatchSubmission,
+    PurgeOrder,
+    DeadLetterSelection,
 )
 
 
@@ -43,7 +46,7 @@ def describe(routes: list[BaseRoute]) -> dict[str, Any]:
         "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
     for path, methods in document["paths"].items():
-        if path.startswith("/v1/"):
+        if path.startswith(("/v1/", "/api/v1/")):
             for operation in methods.values():
                 operation["security"] = [{"bearer": []}, {"x-api-key": []}]
     return document

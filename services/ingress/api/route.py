@@ -42,6 +42,7 @@ CANCEL_AFTER: Mapping[str, Any] = {
 _STATUSES = {
     400: "The request does not have the shape that is described here.",
     401: "No API key, or an unknown one.",
+    403: "The key is no operator's.",
     404: "No such object.",
     409: "The object is in a state that does not allow this.",
     413: "The body is too large.",
@@ -95,6 +96,7 @@ def route(
     takes_text: Sequence[str] = (),
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
+    error_shape: type[BaseModel] = ErrorBody,
     content: Mapping[str, Any] | None = None,
     responses: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> RawRoute:
@@ -113,6 +115,7 @@ def route(
         takes_text: Other media types of that body, which no schema describes.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
+        error_shape: The error shape of the path.
         content: Further media types of the usual answer.
         responses: Further answers.
     """
@@ -123,7 +126,7 @@ def route(
         bodies.update({kind: {"schema": {"type": "string"}} for kind in takes_text})
         extra["requestBody"] = {"required": True, "content": bodies}
     described: dict[int | str, dict[str, Any]] = {
-        code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
+        code: {"model": error_shape, "description": _STATUSES[code]} for code in errors
     }
     described.update({code: dict(text) for code, text in (responses or {}).items()})
     if content is not None:

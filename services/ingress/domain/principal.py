@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.security.api_keys import KeyRole
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -10,3 +12,4 @@ class Principal:
 
     tenant_id: UUID
     api_key_id: UUID
+    role: KeyRole = KeyRole.TENANT

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
+from services.provider_worker.consumers.activity import Activity
+from services.provider_worker.consumers.control import WorkerControl
 from services.provider_worker.consumers.heartbeat import Heartbeat
 from services.provider_worker.domain.queues import select_queues
 from services.provider_worker.settings import WorkerSettings
@@ -73,10 +75,11 @@ class Worker:
         return not stop.is_set()
 
     async def _consume(self, stop: asyncio.Event) -> None:
+        shares, activity = self._shares(), Activity(self._handler)
         consumer = Consumer(
             self._broker,
-            self._shares(),
-            self._handler,
+            shares,
+            activity,
             concurrency=self._settings.concurrency,
             max_deliveries={name: queue.max_deliveries for name, queue in FLEET.by_name.items()},
             on_given_up=self._on_given_up,
@@ -85,8 +88,19 @@ class Worker:
             self._broker, consumer.held, worker=self._name, interval_s=self._settings.held_interval_s
         )
         async with self._records, consumer, asyncio.TaskGroup() as group:
+            control = WorkerControl(
+                self._broker,
+                consumer,
+                activity,
+                queues=[share.queue for share in shares],
+                tasks=group,
+                name=self._name,
+                concurrency=self._settings.concurrency,
+            )
+            await self._broker.listen(control.heard)
             beating = group.create_task(heartbeat.run())
             await stop.wait()
+            await control.stop()
             await consumer.drain(self._shutdown_grace_s)
             beating.cancel()
 

@@ -10,7 +10,15 @@ import structlog
 
 from shared.config.settings import BrokerSettings
 from shared.errors import BrokerUnavailableError, NotFoundError
-from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
+from shared.messaging.broker import (
+    DeadLetter,
+    Message,
+    OnDelivery,
+    OnMessage,
+    OnPurged,
+    QueueStats,
+)
+from shared.messaging.dead_letters import EVERY_DEAD_LETTER, MOST_AT_ONCE, DeadLetterChoice
 from shared.messaging.postgres.background import Background
 from shared.messaging.postgres.connections import (
     CONNECT_TIMEOUT_S,
@@ -24,6 +32,7 @@ from shared.messaging.postgres.listener import Listener
 from shared.messaging.postgres.names import BROADCAST_CHANNEL
 from shared.messaging.postgres.operations import Operations
 from shared.messaging.postgres.publisher import Publisher
+from shared.messaging.postgres.purge import purge
 from shared.messaging.postgres.subscriptions import PostgresSubscription, Subscriptions
 from shared.messaging.postgres.transient import PostgresInbox, Sender, assembled
 from shared.messaging.topology import Topology
@@ -147,20 +156,31 @@ class PostgresBroker:
         self._require(queue)
         await self._operations.resume(queue)
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> Sequence[DeadLetter]:
+    async def purge(self, queue: str, on_purged: OnPurged, *, limit: int) -> int:
+        """Take away what waits in a queue; see the port."""
+        self._require(queue)
+        return await purge(self._connections, queue, on_purged, limit=limit)
+
+    async def dead_letters(
+        self, queue: str, choice: DeadLetterChoice = EVERY_DEAD_LETTER, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadLetter]:
         """List dead letters."""
         self._require(queue)
-        return await self._operations.dead_letters(queue, limit)
+        return await self._operations.dead_letters(queue, choice, limit=limit, offset=offset)
 
-    async def replay_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
+    async def replay_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
         """Put dead letters back, each once however often it is asked."""
         self._require(queue)
-        return await self._operations.replay(queue, ids)
+        return await self._operations.replay(queue, choice, limit=limit)
 
-    async def discard_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
+    async def discard_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
         """Delete dead letters."""
         self._require(queue)
-        return await self._operations.discard(queue, ids)
+        return await self._operations.discard(queue, choice, limit=limit)
 
     def _require(self, queue: str) -> None:
         if queue not in self._topology.by_name:

@@ -1,9 +1,11 @@
 """What an operator sees of a queue and does to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from shared.errors import MalformedMessageError
 from shared.messaging.broker import DeadLetter, QueueStats
+from shared.messaging.dead_letters import DeadLetterChoice
 from shared.messaging.postgres.codec import from_row, unreadable
 from shared.messaging.postgres.connections import Connections
 from shared.messaging.postgres.names import lock_class, table_name
@@ -15,15 +17,22 @@ _RESUME = """
 WITH gone AS (DELETE FROM penstock_broker.paused WHERE queue = $1)
 SELECT penstock_broker.wake($2)
 """
-_LIST = """
-SELECT id, message #>> '{}' AS body, headers, reason, attempt, died_at
-FROM penstock_broker.dead_letters WHERE queue = $1 ORDER BY id LIMIT $2
+_CHOSEN = """
+FROM penstock_broker.dead_letters
+WHERE queue = $1 AND ($2::bigint[] IS NULL OR id = ANY ($2))
+  AND ($3::text IS NULL OR strpos(lower(reason), lower($3)) > 0)
+  AND ($4::timestamptz IS NULL OR died_at < $4)
+ORDER BY id LIMIT $5
 """
-_REPLAY = "SELECT penstock_broker.replay($1, $2, $3)"
-_DISCARD = """
-WITH gone AS (DELETE FROM penstock_broker.dead_letters WHERE queue = $1 AND id = ANY ($2) RETURNING 1)
-SELECT count(*) FROM gone
-"""
+_LIST = f"SELECT id, message #>> '{{}}' AS body, headers, reason, attempt, died_at {_CHOSEN} OFFSET $6"
+# Of those that somebody else is busy with, neither waits for the other: each is replayed or discarded once.
+_REPLAY = f"SELECT penstock_broker.replay($6, $1, ARRAY(SELECT id {_CHOSEN} FOR UPDATE SKIP LOCKED))"
+_DISCARD = f"""
+WITH gone AS (
+    DELETE FROM penstock_broker.dead_letters
+    WHERE id = ANY (ARRAY(SELECT id {_CHOSEN} FOR UPDATE SKIP LOCKED)) RETURNING 1
+) SELECT count(*) FROM gone
+"""  # noqa: S608 - constants
 _DROP_EXPIRED = "SELECT penstock_broker.drop_expired($1, $2)"
 _DROP_AT_ONCE = 1000
 
@@ -49,9 +58,13 @@ class Operations:
         """Undo :meth:`pause` and wake the readers."""
         await self._connections.fetch(_RESUME, queue, table_name(queue), timeout_s=CALL_TIMEOUT_S)
 
-    async def dead_letters(self, queue: str, limit: int) -> Sequence[DeadLetter]:
+    async def dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int, offset: int
+    ) -> Sequence[DeadLetter]:
         """List dead letters, oldest first."""
-        rows = await self._connections.fetch(_LIST, queue, limit, timeout_s=CALL_TIMEOUT_S)
+        rows = await self._connections.fetch(
+            _LIST, queue, *_criteria(choice), limit, offset, timeout_s=CALL_TIMEOUT_S
+        )
         letters = []
         for row in rows:
             try:
@@ -70,16 +83,18 @@ class Operations:
             )
         return letters
 
-    async def replay(self, queue: str, ids: Sequence[str]) -> int:
+    async def replay(self, queue: str, choice: DeadLetterChoice, *, limit: int) -> int:
         """Put dead letters back on their queue."""
         rows = await self._connections.fetch(
-            _REPLAY, table_name(queue), queue, _numbers(ids), timeout_s=CALL_TIMEOUT_S
+            _REPLAY, queue, *_criteria(choice), limit, table_name(queue), timeout_s=CALL_TIMEOUT_S
         )
         return int(rows[0][0])
 
-    async def discard(self, queue: str, ids: Sequence[str]) -> int:
+    async def discard(self, queue: str, choice: DeadLetterChoice, *, limit: int) -> int:
         """Delete dead letters."""
-        rows = await self._connections.fetch(_DISCARD, queue, _numbers(ids), timeout_s=CALL_TIMEOUT_S)
+        rows = await self._connections.fetch(
+            _DISCARD, queue, *_criteria(choice), limit, timeout_s=CALL_TIMEOUT_S
+        )
         return int(rows[0][0])
 
     async def drop_expired(self, queue: str) -> None:
@@ -92,6 +107,12 @@ class Operations:
             dropped = int(rows[0][0])
 
 
-def _numbers(ids: Sequence[str]) -> list[int]:
+def _criteria(choice: DeadLetterChoice) -> tuple[list[int] | None, str | None, datetime | None]:
+    ids = None if choice.ids is None else _numbers(choice.ids)
+    reason = None if choice.reason is None else choice.reason.replace("\0", "")
+    return ids, reason, choice.died_before
+
+
+def _numbers(ids: Iterable[str]) -> list[int]:
     """Read ids as this broker spells them; others belong to no dead letter."""
     return [int(each) for each in ids if each.isascii() and each.isdigit() and len(each) < 19]

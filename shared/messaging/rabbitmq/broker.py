@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from shared.config.settings import BrokerSettings
 from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
 from shared.messaging.amqp.channel import Channel
-from shared.messaging.broker import DeadLetter, Message, OnDelivery, OnMessage, QueueStats
+from shared.messaging.broker import (
+    DeadLetter,
+    Message,
+    OnDelivery,
+    OnMessage,
+    OnPurged,
+    QueueStats,
+)
+from shared.messaging.dead_letters import EVERY_DEAD_LETTER, MOST_AT_ONCE, DeadLetterChoice
 from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.dead_letters import DeadLetters
 from shared.messaging.rabbitmq.declarations import (
@@ -21,6 +29,7 @@ from shared.messaging.rabbitmq.link import Link
 from shared.messaging.rabbitmq.looks import look
 from shared.messaging.rabbitmq.pauses import Pauses
 from shared.messaging.rabbitmq.publisher import Publisher
+from shared.messaging.rabbitmq.purge import purge
 from shared.messaging.rabbitmq.replies import Replies
 from shared.messaging.rabbitmq.subscription import RabbitSubscription
 from shared.messaging.rabbitmq.wire import (
@@ -164,17 +173,27 @@ class RabbitBroker:
         await self._pauses.clear(self._known(queue).name)
         await self._tell_pauses_changed(queue)
 
-    async def dead_letters(self, queue: str, *, limit: int = 100) -> Sequence[DeadLetter]:
-        """List the dead letters of a queue, oldest first."""
-        return await self._dead_letters.list(self._known(queue).name, limit=limit)
+    async def purge(self, queue: str, on_purged: OnPurged, *, limit: int) -> int:
+        """Take away what waits in a queue; see the port."""
+        return await purge(self._consume_link, self._known(queue).name, on_purged, limit=limit)
 
-    async def replay_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
-        """Put dead letters back on their queue; returns how many there were."""
-        return await self._dead_letters.replay(self._known(queue).name, ids)
+    async def dead_letters(
+        self, queue: str, choice: DeadLetterChoice = EVERY_DEAD_LETTER, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadLetter]:
+        """List dead letters of a queue, oldest first."""
+        return await self._dead_letters.list(self._known(queue).name, choice, limit=limit, offset=offset)
 
-    async def discard_dead_letters(self, queue: str, ids: Sequence[str]) -> int:
+    async def replay_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
+        """Put dead letters back on their queue; see the port."""
+        return await self._dead_letters.replay(self._known(queue).name, choice, limit=limit)
+
+    async def discard_dead_letters(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int = MOST_AT_ONCE
+    ) -> int:
         """Delete dead letters for good; returns how many there were."""
-        return await self._dead_letters.discard(self._known(queue).name, ids)
+        return await self._dead_letters.discard(self._known(queue).name, choice, limit=limit)
 
     def _known(self, queue: str) -> Queue:
         try:

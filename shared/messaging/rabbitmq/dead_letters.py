@@ -1,13 +1,16 @@
 """Dead letters: messages on ``<queue>.dead`` with a reason in their headers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from shared.messaging.amqp.channel import Channel
 from shared.messaging.amqp.incoming import Incoming
 from shared.messaging.broker import DeadLetter
+from shared.messaging.dead_letters import DeadLetterChoice
 from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.declarations import count_queue, dead_queue
 from shared.messaging.rabbitmq.delivery import now_ms
@@ -46,20 +49,23 @@ class DeadLetters:
         self._publisher = publisher
         self._turn = asyncio.Lock()
 
-    async def list(self, queue: str, *, limit: int) -> Sequence[DeadLetter]:
-        """List the oldest, without removing them."""
+    async def list(
+        self, queue: str, choice: DeadLetterChoice, *, limit: int, offset: int
+    ) -> Sequence[DeadLetter]:
+        """List the oldest that are meant, without removing them."""
         letters: list[DeadLetter] = []
         async with self._looking(queue) as look:
-            async for raw in _held(look.channel, look.queue):
-                letters.append(_read(raw, queue))
-                if len(letters) >= limit:
-                    break
+            async for raw in _chosen(look.channel, look.queue, choice, limit=offset + limit):
+                if offset:
+                    offset -= 1
+                else:
+                    letters.append(_read(raw, queue))
         return letters
 
-    async def replay(self, queue: str, ids: Collection[str]) -> int:
+    async def replay(self, queue: str, choice: DeadLetterChoice, *, limit: int) -> int:
         """Put some back on their queue with ``attempt`` at 1 and no expiry: somebody wants them done."""
         async with self._looking(queue) as look:
-            async for raw in _chosen(look.channel, look.queue, ids):
+            async for raw in _chosen(look.channel, look.queue, choice, limit=limit):
                 letter, now = _read(raw, queue), now_ms()
                 first = Standing(published_at_ms=read_standing(raw_headers(raw), now_ms=now).published_at_ms)
                 properties = queued_properties(replace(letter.message, expires_at=None), first, now_ms=now)
@@ -67,10 +73,10 @@ class DeadLetters:
                 look.remove(raw)
         return look.removed
 
-    async def discard(self, queue: str, ids: Collection[str]) -> int:
+    async def discard(self, queue: str, choice: DeadLetterChoice, *, limit: int) -> int:
         """Delete some for good."""
         async with self._looking(queue) as look:
-            async for raw in _chosen(look.channel, look.queue, ids):
+            async for raw in _chosen(look.channel, look.queue, choice, limit=limit):
                 look.remove(raw)
         return look.removed
 
@@ -107,16 +113,19 @@ async def _held(channel: Channel, queue: str) -> AsyncIterator[Incoming]:
         yield raw
 
 
-async def _chosen(channel: Channel, queue: str, ids: Collection[str]) -> AsyncIterator[Incoming]:
-    missing = set(ids)
-    if not missing:
+async def _chosen(
+    channel: Channel, queue: str, choice: DeadLetterChoice, *, limit: int
+) -> AsyncIterator[Incoming]:
+    """Read a queue as far as it takes to find those that are meant."""
+    left = limit if choice.ids is None else min(limit, len(choice.ids))
+    if left <= 0:
         return
     async for raw in _held(channel, queue):
-        identifier = read_text(raw_headers(raw), DEAD_LETTER_ID)
-        if identifier in missing:
-            missing.discard(identifier)
+        headers = raw_headers(raw)
+        if choice.takes(read_text(headers, DEAD_LETTER_ID), read_text(headers, REASON), _died_at(headers)):
             yield raw
-            if not missing:
+            left -= 1
+            if not left:
                 return
 
 
@@ -128,5 +137,9 @@ def _read(raw: Incoming, queue: str) -> DeadLetter:
         message=message_of(raw.properties, raw.body),
         reason=read_text(headers, REASON),
         attempt=read_attempt(headers),
-        died_at=moment(read_number(headers, DIED_AT) or 0),
+        died_at=_died_at(headers),
     )
+
+
+def _died_at(headers: Mapping[str, Any]) -> datetime:
+    return moment(read_number(headers, DIED_AT) or 0)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from shared.messaging.broker import Message, Settlement
+from shared.messaging.dead_letters import DeadLetterChoice
 from tests.contract.broker.collector import Arrivals, eventually, until
 
 
@@ -57,8 +58,8 @@ async def test_a_replayed_dead_letter_starts_anew_and_only_once(broker, queue):
     arrivals = Arrivals()
     await broker.subscribe(queue.name, prefetch=5, on_delivery=arrivals)
     buried_at = datetime.now(UTC)
-    assert await broker.replay_dead_letters(queue.name, [letters[1].id, "unknown"]) == 1
-    assert await broker.replay_dead_letters(queue.name, [letters[1].id]) == 0
+    assert await broker.replay_dead_letters(queue.name, DeadLetterChoice.of([letters[1].id, "unknown"])) == 1
+    assert await broker.replay_dead_letters(queue.name, DeadLetterChoice.of([letters[1].id])) == 0
     delivery = await arrivals.next()
     assert delivery.message == text("b")
     assert delivery.published_at < buried_at
@@ -72,8 +73,8 @@ async def test_a_discarded_dead_letter_is_gone_and_only_once(broker, queue):
     await bury(broker, queue, "a", "b", "c")
     letters = await broker.dead_letters(queue.name)
     ids = [letters[0].id, letters[2].id]
-    assert await broker.discard_dead_letters(queue.name, ids) == 2
-    assert await broker.discard_dead_letters(queue.name, ids) == 0
+    assert await broker.discard_dead_letters(queue.name, DeadLetterChoice.of(ids)) == 2
+    assert await broker.discard_dead_letters(queue.name, DeadLetterChoice.of(ids)) == 0
     assert [letter.message.body for letter in await broker.dead_letters(queue.name)] == [b"b"]
     assert (await broker.stats(queue.name)).ready == 0
 
@@ -81,7 +82,9 @@ async def test_a_discarded_dead_letter_is_gone_and_only_once(broker, queue):
 async def test_concurrent_replays_replay_each_once(broker, queue):
     await bury(broker, queue, "a", "b", "c")
     ids = [letter.id for letter in await broker.dead_letters(queue.name)]
-    counts = await asyncio.gather(*(broker.replay_dead_letters(queue.name, ids) for _ in range(3)))
+    counts = await asyncio.gather(
+        *(broker.replay_dead_letters(queue.name, DeadLetterChoice.of(ids)) for _ in range(3))
+    )
     assert sum(counts) == 3
     assert (await broker.stats(queue.name)).ready == 3
 
@@ -95,7 +98,7 @@ async def test_a_dead_letter_does_not_expire_nor_does_its_replay(broker, queue):
     await until(expires_at + timedelta(seconds=0.1))
     (letter,) = await broker.dead_letters(queue.name)
     assert letter.message.body == b"short"
-    await broker.replay_dead_letters(queue.name, [letter.id])
+    await broker.replay_dead_letters(queue.name, DeadLetterChoice.of([letter.id]))
     replayed = await arrivals.next()
     assert (replayed.message.body, replayed.message.expires_at) == (b"short", None)
     await replayed.settle(Settlement.ACK)
