@@ -140,7 +140,9 @@ def _application(
     calls = ProviderCalls(link, bodies, cancellation, background, drains)
     keys = IdempotencyKeys(database)
     bulk = BulkCommit(database, keys, publication.enqueue, max_published=section.publications_waiting // 2)
-    background_jobs = BackgroundJobs(bodies, commits, keys, rows, watch, drains)
+    background_jobs = BackgroundJobs(
+        bodies=bodies, commits=commits, keys=keys, rows=rows, watch=watch, drains=drains
+    )
     answers = JobAnswers(
         jobs=background_jobs,
         rows=rows,

@@ -35,6 +35,7 @@ class BackgroundJobs:
 
     def __init__(
         self,
+        *,
         bodies: BodyStore,
         commits: GroupCommit,
         keys: IdempotencyKeys,

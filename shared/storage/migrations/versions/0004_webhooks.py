@@ -13,8 +13,6 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
-ALTER TABLE jobs ADD COLUMN IF NOT EXISTS webhook jsonb; -- {"url": ..., "events": [...] or null}
-
 CREATE TABLE webhook_endpoints (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL,
