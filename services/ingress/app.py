@@ -14,21 +14,28 @@ from starlette.types import ASGIApp
 from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.file_rows import FileRows
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.uploads import Uploads
 from services.ingress.api.application import make_application
+from services.ingress.api.batches import BatchEndpoints
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
+from services.ingress.api.files import FileEndpoints
 from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.models import ModelEndpoints
+from services.ingress.api.routes.batches import batch_routes
+from services.ingress.api.routes.files import file_routes
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
@@ -40,6 +47,7 @@ from shared.config.catalog import Catalog
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
+from shared.storage.files import FileStore
 from shared.storage.postgres import Database
 from shared.storage.redis import open_redis, ping_redis
 
@@ -136,9 +144,17 @@ def _application(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
         job_routes(jobs, events),
+        file_routes(_files(settings, database)),
+        batch_routes(BatchEndpoints(rows=BatchRows(database), settings=section)),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
+
+
+def _files(settings: IngressSettings, database: Database) -> FileEndpoints:
+    rows, store, section = FileRows(database), FileStore(settings.objects), settings.ingress
+    uploads = Uploads(store, rows, max_bytes=section.max_file_bytes)
+    return FileEndpoints(rows=rows, uploads=uploads, store=store, settings=section)
 
 
 def _limits(section: IngressSection) -> JobLimits:

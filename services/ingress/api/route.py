@@ -82,6 +82,7 @@ def route(
     status: int = 200,
     answer: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
+    takes_type: str = "application/json",
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     content: Mapping[str, Any] | None = None,
@@ -99,6 +100,7 @@ def route(
         status: Of the usual answer.
         answer: Shape of that answer.
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
+        takes_type: Media type of that body.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         content: Further media types of the usual answer.
@@ -107,7 +109,7 @@ def route(
     extra: dict[str, Any] = {"parameters": [dict(parameter) for parameter in parameters]}
     if takes is not None:
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        extra["requestBody"] = {"required": True, "content": {takes_type: {"schema": schema}}}
     described: dict[int | str, dict[str, Any]] = {
         code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
     }
