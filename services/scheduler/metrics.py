@@ -12,4 +12,9 @@ REPUBLISHED = Counter("penstock_jobs_silent", "Jobs put on the broker again beca
 REAPED = Counter("penstock_jobs_reaped", "Jobs expired at their deadline")
 PARTITIONS_DROPPED = Counter("penstock_partitions_dropped", "Days of jobs dropped by retention")
 BODIES_DROPPED = Counter("penstock_bodies_dropped", "Bodies dropped by retention")
+BATCHES = Counter("penstock_batches", "Batches by what became of them", ["status"])
+BATCH_REQUESTS = Counter(
+    "penstock_batch_requests", "Requests of batches: inserted as jobs; then written down", ["what"]
+)
+FILES_REMOVED = Counter("penstock_files_removed", "Files removed with their content")
 FAILURES = Counter("penstock_scheduler_failures", "Rounds that failed and are repeated", ["task"])

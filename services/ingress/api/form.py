@@ -6,16 +6,20 @@ Source: RFC 7578.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, parse_options_header
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from services.ingress.api.body import SlowBodyError
 from services.ingress.api.context import context_of
 from services.ingress.domain.client_gone import ClientGoneError
 from shared.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
@@ -123,7 +127,7 @@ async def read_form(request: Request, *, file_field: str, sink: Sink, silence_s:
     return reader.form
 
 
-def _callbacks(reader: _Reader) -> MultipartCallbacks:
+def _callbacks(reader: _Reader) -> "MultipartCallbacks":
     return {
         "on_part_begin": reader.on_part_begin,
         "on_header_field": reader.on_header_field,

@@ -70,7 +70,7 @@ def batch_routes(endpoints: BatchEndpoints) -> Iterator[RawRoute]:
         "/v1/batches/{batch_id}/cancel",
         endpoints.cancel,
         summary="Cancel a batch",
-        description="Its open jobs are cancelled; what is done by then is in its files. 409 when it has its end.",
+        description="Its open jobs are cancelled; its files have what is done by then. 409 after its end.",
         tag=_BATCHES,
         answer=BatchObject,
         parameters=(_ID,),
