@@ -17,7 +17,19 @@ class ExpiresAfter(BaseModel):
 class BatchSubmission(BaseModel):
     """Body of ``POST /v1/batches``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "input_file_id": "file-0198c1f2a5b47c3d8e9f001122334455",
+                    "endpoint": "/v1/chat/completions",
+                    "completion_window": "24h",
+                    "metadata": {"night": "1"},
+                }
+            ]
+        },
+    )
 
     input_file_id: str = Field(examples=["file-0198c1f2a5b47c3d8e9f001122334455"])
     endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/images/generations"]

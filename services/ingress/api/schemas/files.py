@@ -2,11 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class FileUpload(BaseModel):
     """The form of ``POST /v1/files``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"purpose": "batch", "file": "{…one request a line…}"}]}
+    )
 
     file: bytes = Field(description="The content.", json_schema_extra={"format": "binary"})
     purpose: Literal["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
