@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load;
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)
+
+batch: $(VENV)/.dev ## Run batches of 50,000 requests on either broker, through kills, and watch the memory; ARGS="-k embedded"
+	PENSTOCK_TEST_BATCH=$${PENSTOCK_TEST_BATCH:-50000} $(BIN)/python -m pytest tests/faults/test_batches.py -s $(ARGS)
 
 LOCK = uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11

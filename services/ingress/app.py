@@ -15,10 +15,12 @@ from starlette.types import ASGIApp
 from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.dead_letter_desk import DeadLetterDesk
+from services.ingress.adapters.file_rows import FileRows
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.fleet_inquiry import FleetInquiry
 from services.ingress.adapters.group_commit import GroupCommit
@@ -30,10 +32,13 @@ from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.adapters.queue_looks import QueueLooks
 from services.ingress.adapters.queue_purge import QueuePurge
 from services.ingress.adapters.recorded_chunks import RecordedChunks
+from services.ingress.adapters.uploads import Uploads
 from services.ingress.api.application import make_application
+from services.ingress.api.batches import BatchEndpoints
 from services.ingress.api.dead_letters import DeadLetterEndpoints
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
+from services.ingress.api.files import FileEndpoints
 from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
@@ -43,6 +48,8 @@ from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.queues import QueueEndpoints
 from services.ingress.api.route import RawRoute
+from services.ingress.api.routes.batches import batch_routes
+from services.ingress.api.routes.files import file_routes
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
@@ -58,6 +65,7 @@ from shared.config.settings import PostgresSettings
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
+from shared.storage.files import FileStore
 from shared.storage.postgres import Database
 from shared.storage.redis import open_redis, ping_redis
 
@@ -188,6 +196,8 @@ def _application(
             every_tenant=every_tenant,
             redis=redis,
         ),
+        file_routes(_files(settings, database)),
+        batch_routes(BatchEndpoints(rows=BatchRows(database), settings=section)),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
@@ -217,6 +227,12 @@ def _operators_routes(
 def _few(settings: PostgresSettings) -> PostgresSettings:
     """What operators ask for needs few connections, and none while they ask nothing."""
     return settings.model_copy(update={"pool_size": 2})
+
+
+def _files(settings: IngressSettings, database: Database) -> FileEndpoints:
+    rows, store, section = FileRows(database), FileStore(settings.objects), settings.ingress
+    uploads = Uploads(store, rows, max_bytes=section.max_file_bytes)
+    return FileEndpoints(rows=rows, uploads=uploads, store=store, settings=section)
 
 
 def _limits(section: IngressSection) -> JobLimits:

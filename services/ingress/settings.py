@@ -41,6 +41,10 @@ class IngressSection(Section):
     key_stale_s: float = Field(default=300.0, ge=0)
     """How long a key that was checked before keeps working while PostgreSQL is down."""
     key_cache_size: int = Field(default=10_000, ge=1)
+    max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    """A longer upload is answered with 413."""
+    batch_file_s: float = Field(default=30 * 86_400.0, gt=0)
+    """After how long an uploaded batch input goes whose uploader does not say; other files stay."""
     keep_alive_s: float = Field(default=15.0, gt=0)
     """Pause between the comments that keep a silent event stream open."""
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+[^/\s]$")

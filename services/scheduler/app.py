@@ -5,25 +5,40 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from redis.asyncio import Redis
+
+from services.scheduler.adapters.batch_bodies import StoredBodies
+from services.scheduler.adapters.batch_cancellation import JobsOfCancelledBatches
+from services.scheduler.adapters.batch_files import StoredInputs, StoredOutputs
+from services.scheduler.adapters.batch_table import BatchTable
 from services.scheduler.adapters.days import Partitions
 from services.scheduler.adapters.deadlines import DeadlinesTable
+from services.scheduler.adapters.file_table import FileTable
 from services.scheduler.adapters.idempotency_keys import IdempotencyKeysTable
 from services.scheduler.adapters.leadership import SessionLock
 from services.scheduler.adapters.outbox import OutboxTable
 from services.scheduler.adapters.silent_jobs import SilentJobsTable
+from services.scheduler.domain.batch_gathering import BatchGathering
+from services.scheduler.domain.batch_intake import BatchIntake
+from services.scheduler.domain.batch_window import BatchWindow
+from services.scheduler.domain.batch_work import BatchWork
 from services.scheduler.domain.deadlines import DeadlineReaper
+from services.scheduler.domain.file_retention import FileRetention
 from services.scheduler.domain.key_retention import KeyRetention
 from services.scheduler.domain.retention import Retention
 from services.scheduler.domain.rounds import Rounds
 from services.scheduler.domain.silence import SilenceWatch
 from services.scheduler.domain.sweep import OutboxSweep
 from services.scheduler.domain.watch import Watch
-from services.scheduler.settings import DueSettings, SchedulerSettings
+from services.scheduler.settings import SchedulerSettings
+from shared.config.catalog import Catalog
 from shared.messaging.broker import Broker
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
+from shared.storage.files import FileStore
 from shared.storage.postgres import Database
+from shared.storage.redis import open_redis
 
 
 @asynccontextmanager
@@ -31,12 +46,15 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
     """Do what is due, or stand by, until the block ends; then finish the rounds under way."""
     name = f"scheduler-{os.getpid()}"
     broker = make_broker(settings.broker, name=name)
-    async with Database(settings.postgres, role="penstock_system", name=name) as database:
+    async with (
+        Database(settings.postgres, role="penstock_system", name=name) as database,
+        open_redis(settings.redis, name=name) as redis,
+    ):
         await broker.connect()
         try:
             watch = Watch(
                 leadership=SessionLock(settings.postgres, name=name),
-                tasks=tasks_of(settings.scheduler, database, broker, BodyStore(settings.objects)),
+                tasks=tasks_of(settings, database, broker, redis),
                 interval_s=settings.scheduler.leadership_interval_s,
             )
             async with asyncio.TaskGroup() as group:
@@ -52,34 +70,84 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
 
 
 def tasks_of(
-    settings: DueSettings, database: Database, broker: Broker, bodies: BodyStore
+    settings: SchedulerSettings, database: Database, broker: Broker, redis: Redis
 ) -> tuple[Rounds, ...]:
     """Assemble what the leader does."""
-    batch = settings.outbox_batch
-    sweep = OutboxSweep(
-        outbox=OutboxTable(database), broker=broker, batch=batch, retry_s=settings.outbox_retry_s
-    )
+    due = settings.scheduler
+    batch = due.outbox_batch
+    bodies, files = BodyStore(settings.objects), FileStore(settings.objects)
+    sweep = OutboxSweep(outbox=OutboxTable(database), broker=broker, batch=batch, retry_s=due.outbox_retry_s)
     silence = SilenceWatch(
-        jobs=SilentJobsTable(database, max_publications=settings.max_publications),
+        jobs=SilentJobsTable(database, max_publications=due.max_publications),
         broker=broker,
-        after_s=settings.silent_after_s,
-        grace_s=settings.silent_grace_s,
+        after_s=due.silent_after_s,
+        grace_s=due.silent_grace_s,
         batch=batch,
     )
     reaper = DeadlineReaper(
-        deadlines=DeadlinesTable(database), broker=broker, grace_s=settings.deadline_grace_s, batch=batch
+        deadlines=DeadlinesTable(database), broker=broker, grace_s=due.deadline_grace_s, batch=batch
     )
     retention = Retention(
-        days=Partitions(database),
-        bodies=bodies,
-        keep_days=settings.retention_days,
-        days_ahead=settings.days_ahead,
+        days=Partitions(database), bodies=bodies, keep_days=due.retention_days, days_ahead=due.days_ahead
     )
-    keys = KeyRetention(keys=IdempotencyKeysTable(database), keep_hours=settings.idempotency_hours)
+    keys = KeyRetention(keys=IdempotencyKeysTable(database), keep_hours=due.idempotency_hours)
+    removal = FileRetention(
+        files=FileTable(database),
+        contents=files,
+        silent_s=due.upload_silent_s,
+        keep_days=due.retention_days,
+    )
+    batches = _batch_work(settings, database, bodies, files, JobsOfCancelledBatches(database, redis, broker))
     return (
-        Rounds(name="idempotency keys", task=keys, interval_s=settings.idempotency_interval_s, retry_s=30),
-        Rounds(name="retention", task=retention, interval_s=settings.retention_interval_s, retry_s=30),
-        Rounds(name="outbox", task=sweep, interval_s=settings.outbox_interval_s),
-        Rounds(name="deadlines", task=reaper, interval_s=settings.deadline_interval_s),
-        Rounds(name="silence", task=silence, interval_s=settings.silent_interval_s),
+        Rounds(name="idempotency keys", task=keys, interval_s=due.idempotency_interval_s, retry_s=30),
+        Rounds(name="retention", task=retention, interval_s=due.retention_interval_s, retry_s=30),
+        Rounds(name="outbox", task=sweep, interval_s=due.outbox_interval_s),
+        Rounds(name="deadlines", task=reaper, interval_s=due.deadline_interval_s),
+        Rounds(name="silence", task=silence, interval_s=due.silent_interval_s),
+        Rounds(name="batches", task=batches, interval_s=settings.batches.interval_s),
+        Rounds(name="files", task=removal, interval_s=due.files_interval_s),
+    )
+
+
+def _batch_work(
+    settings: SchedulerSettings,
+    database: Database,
+    body_store: BodyStore,
+    files: FileStore,
+    cancellation: JobsOfCancelledBatches,
+) -> BatchWork:
+    section = settings.batches
+    batches = BatchTable(database, attempts=section.attempts, output_s=section.output_s)
+    inputs, bodies = StoredInputs(database, files), StoredBodies(body_store)
+    intake = BatchIntake(
+        batches=batches,
+        inputs=inputs,
+        bodies=bodies,
+        chunk=section.chunk,
+        chunk_bytes=section.chunk_bytes,
+        max_line_bytes=section.max_line_bytes,
+    )
+    gathering = BatchGathering(
+        batches=batches,
+        outputs=StoredOutputs(database, files),
+        bodies=bodies,
+        intake=intake,
+        page=section.chunk,
+        page_bytes=section.chunk_bytes,
+    )
+    window = BatchWindow(
+        jobs=section.open_jobs,
+        all_jobs=section.all_open_jobs,
+        bytes=section.open_bytes,
+        least=section.chunk // 2,
+    )
+    return BatchWork(
+        batches=batches,
+        inputs=inputs,
+        intake=intake,
+        gathering=gathering,
+        cancellation=cancellation,
+        window=window,
+        known_model=Catalog.from_settings(settings).resolve,
+        max_requests=section.max_requests,
     )

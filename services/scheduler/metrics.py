@@ -13,4 +13,9 @@ REAPED = Counter("penstock_jobs_reaped", "Jobs expired at their deadline")
 PARTITIONS_DROPPED = Counter("penstock_partitions_dropped", "Days of jobs dropped by retention")
 BODIES_DROPPED = Counter("penstock_bodies_dropped", "Bodies dropped by retention")
 KEYS_DROPPED = Counter("penstock_idempotency_keys_dropped", "Idempotency keys dropped by retention")
+BATCHES = Counter("penstock_batches", "Batches by what became of them", ["status"])
+BATCH_REQUESTS = Counter(
+    "penstock_batch_requests", "Requests of batches: inserted as jobs; then written down", ["what"]
+)
+FILES_REMOVED = Counter("penstock_files_removed", "Files removed with their content")
 FAILURES = Counter("penstock_scheduler_failures", "Rounds that failed and are repeated", ["task"])

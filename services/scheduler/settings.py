@@ -1,4 +1,4 @@
-"""Settings of the scheduler, under ``scheduler`` (``PENSTOCK_SCHEDULER__...``)."""
+"""Settings of the scheduler, under ``scheduler`` (``PENSTOCK_SCHEDULER__...``) and ``batches``."""
 
 from pydantic import Field
 
@@ -30,11 +30,41 @@ class DueSettings(Section):
     idempotency_hours: int = Field(default=24, ge=24)
     """How many hours an ``Idempotency-Key`` is remembered at least; what it created may be kept longer."""
     idempotency_interval_s: float = Field(default=600.0, gt=0)
+    files_interval_s: float = Field(default=30.0, gt=0)
+    """How often files that are deleted or whose time is over are removed."""
+    upload_silent_s: float = Field(default=3600.0, gt=0)
+    """A file whose writer has not been heard of for so long will not be finished."""
     days_ahead: int = Field(default=7, ge=1, le=60)
     """For how many days partitions exist in advance."""
+
+
+class BatchSettings(Section):
+    """Batches of the OpenAI API, ``PENSTOCK_BATCHES__...``."""
+
+    interval_s: float = Field(default=0.25, gt=0)
+    """How often batches are looked after while there is no hurry."""
+    max_requests: int = Field(default=50_000, ge=1)
+    """Requests in one batch."""
+    open_jobs: int = Field(default=4_000, ge=20)
+    """Jobs of one batch that may wait or run at a time."""
+    all_open_jobs: int = Field(default=16_000, ge=20)
+    """The same of all batches, which share it equally."""
+    open_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    """What the requests of one batch that wait or run may weigh, by the mean of those before."""
+    chunk: int = Field(default=500, ge=1, le=5000)
+    """Requests that are put in, or written down, in one transaction."""
+    chunk_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Bytes that are read or written at once; more only where one request or answer is longer."""
+    max_line_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
+    """Of the input: a longer request is a mistake."""
+    attempts: int = Field(default=3, ge=1, le=100)
+    """Tries of each request."""
+    output_s: float = Field(default=30 * 86_400.0, gt=0)
+    """How long output files are kept whose batch does not say."""
 
 
 class SchedulerSettings(ServiceSettings):
     """What the scheduler reads."""
 
     scheduler: DueSettings = DueSettings()
+    batches: BatchSettings = BatchSettings()

@@ -1,30 +1,20 @@
 """Bodies that are too large for a message: kept in an object store, passed by reference."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from datetime import UTC, date, datetime
+from typing import Literal
 from uuid import UUID
 
-from obstore.exceptions import BaseError
-from obstore.store import ObjectStore, from_url
-
 from shared.config.settings import ObjectSettings
-from shared.errors import NotFoundError, ObjectStoreUnavailableError
-
-CALL_TIMEOUT_S = 10.0
-CONNECT_TIMEOUT_S = 2.0
-RETRY_FOR_S = 3.0
-"""No retry begins later than this after the first try."""
+from shared.errors import NotFoundError
+from shared.storage.objects import object_outages, open_objects
 
 
 class BodyStore:
     """Puts a body inline or aside, and gets it back from wherever it is.
 
     Keys are ``<UTC day of the put>/<tenant>/<job>/<kind>-<random>``: retention drops whole days, and
-    two workers that finish the same job never overwrite each other. The location and the credentials
-    of S3, GCS and Azure come from their usual environment variables.
+    two workers that finish the same job never overwrite each other.
 
     Raises:
         ObjectStoreUnavailableError: The folder of a ``file:`` URL cannot be created.
@@ -32,8 +22,7 @@ class BodyStore:
 
     def __init__(self, settings: ObjectSettings) -> None:
         self._inline_bytes = settings.inline_bytes
-        with _outages():
-            self._store = _open(settings.url.get_secret_value())
+        self._store = open_objects(settings)
 
     async def put(
         self, body: bytes, *, tenant_id: UUID, job_id: UUID, kind: Literal["request", "result"]
@@ -50,7 +39,7 @@ class BodyStore:
             return body, None
         day = datetime.now(UTC).date()
         reference = f"{day:%Y-%m-%d}/{tenant_id}/{job_id}/{kind}-{secrets.token_hex(4)}"
-        with _outages():
+        with object_outages():
             await self._store.put_async(reference, body)
         return b"", reference
 
@@ -63,7 +52,7 @@ class BodyStore:
         """
         if ref is None:
             return body
-        with _outages():
+        with object_outages():
             try:
                 stored = await self._store.get_async(ref)
                 return bytes(await stored.bytes_async())
@@ -77,7 +66,7 @@ class BodyStore:
             How many were deleted.
         """
         dropped = 0
-        with _outages():
+        with object_outages():
             top = await self._store.list_with_delimiter_async()
             for prefix in top["common_prefixes"]:
                 stored_on = _day_of(prefix)
@@ -97,31 +86,11 @@ class BodyStore:
 
     async def ping(self) -> None:
         """Raise ObjectStoreUnavailableError unless the store answers."""
-        with _outages():
+        with object_outages():
             try:
                 await self._store.head_async("ping")
             except FileNotFoundError:
                 return
-
-
-def _open(url: str) -> ObjectStore:
-    options: dict[str, Any]
-    if url.startswith("file:"):
-        options = {"mkdir": True, "automatic_cleanup": True}
-    elif url.startswith("memory:"):
-        options = {}
-    else:
-        options = {
-            "client_options": {
-                # Permits an http:// endpoint where the operator names one; options given here
-                # replace those of the environment.
-                "allow_http": True,
-                "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-                "timeout": timedelta(seconds=CALL_TIMEOUT_S),
-            },
-            "retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_FOR_S)},
-        }
-    return from_url(url, **options)
 
 
 def _day_of(prefix: str) -> date | None:
@@ -129,11 +98,3 @@ def _day_of(prefix: str) -> date | None:
         return date.fromisoformat(prefix.rstrip("/"))
     except ValueError:  # not ours
         return None
-
-
-@contextmanager
-def _outages() -> Iterator[None]:
-    try:
-        yield
-    except (BaseError, OSError, TimeoutError) as error:
-        raise ObjectStoreUnavailableError("The object store does not answer.") from error

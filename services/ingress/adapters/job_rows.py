@@ -29,7 +29,8 @@ WHERE tenant_id = $1
   AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
   AND ($4::text[] IS NULL OR status = ANY($4)) AND ($5::text IS NULL OR operation = $5)
   AND ($6::text IS NULL OR model = $6) AND ($7::boolean IS NULL OR background = $7)
-ORDER BY id DESC LIMIT $8"""  # noqa: S608 - a constant
+  AND ($8::uuid IS NULL OR batch_id = $8)
+ORDER BY id DESC LIMIT $9"""  # noqa: S608 - a constant
 _EVENTS = """SELECT e.sequence, e.type, e.data FROM job_events e
 WHERE e.job_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3"""
 
@@ -89,6 +90,7 @@ class JobRows:
                 wanted.operation,
                 wanted.model,
                 wanted.background,
+                wanted.batch_id,
                 wanted.limit + 1,
             )
         return [_job(row) for row in rows[: wanted.limit]], len(rows) > wanted.limit

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from services.ingress.api.schemas.batches import BatchSubmission
+from services.ingress.api.schemas.files import FileUpload
 from services.ingress.api.schemas.inference import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -30,6 +32,8 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     JobBatchSubmission,
     PurgeOrder,
     DeadLetterSelection,
+    FileUpload,
+    BatchSubmission,
 )
 
 

@@ -94,6 +94,7 @@ def route(
     answer: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
     takes_text: Sequence[str] = (),
+    takes_type: str = "application/json",
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     error_shape: type[BaseModel] = ErrorBody,
@@ -113,6 +114,7 @@ def route(
         answer: Shape of that answer.
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
         takes_text: Other media types of that body, which no schema describes.
+        takes_type: Media type of that body.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         error_shape: The error shape of the path.
@@ -122,7 +124,7 @@ def route(
     extra: dict[str, Any] = {"parameters": [dict(parameter) for parameter in parameters]}
     if takes is not None:
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
-        bodies: dict[str, Any] = {"application/json": {"schema": schema}}
+        bodies: dict[str, Any] = {takes_type: {"schema": schema}}
         bodies.update({kind: {"schema": {"type": "string"}} for kind in takes_text})
         extra["requestBody"] = {"required": True, "content": bodies}
     described: dict[int | str, dict[str, Any]] = {

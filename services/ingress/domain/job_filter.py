@@ -7,13 +7,24 @@ from uuid import UUID
 
 from services.ingress.domain.checks import storable
 from services.ingress.domain.job import PREFIX
+from shared.contracts.batches import BATCH_PREFIX
 from shared.contracts.ids import first_id_at, parse_public_id
 from shared.contracts.jobs import JobStatus, Operation
 from shared.errors import NotFoundError, UnprocessableRequestError
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
-_KNOWN = {"limit", "after", "status", "operation", "model", "background", "created_after", "created_before"}
+_KNOWN = {
+    "limit",
+    "after",
+    "status",
+    "operation",
+    "model",
+    "background",
+    "batch_id",
+    "created_after",
+    "created_before",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +40,7 @@ class JobFilter:
     operation: str | None = None
     model: str | None = None
     background: bool | None = None
+    batch_id: UUID | None = None
 
 
 def read_filter(query: dict[str, str]) -> JobFilter:
@@ -54,6 +66,7 @@ def read_filter(query: dict[str, str]) -> JobFilter:
         operation=_operation(query["operation"]) if "operation" in query else None,
         model=storable(query["model"], "model") if "model" in query else None,
         background=_boolean(query["background"]) if "background" in query else None,
+        batch_id=_batch(query["batch_id"]) if "batch_id" in query else None,
     )
 
 
@@ -68,6 +81,13 @@ def _after(text: str) -> UUID:
         return parse_public_id(PREFIX, text)
     except NotFoundError:
         raise UnprocessableRequestError("'after' must be the id of a job.", param="after") from None
+
+
+def _batch(text: str) -> UUID:
+    try:
+        return parse_public_id(BATCH_PREFIX, text)
+    except NotFoundError:
+        raise UnprocessableRequestError("'batch_id' must be the id of a batch.", param="batch_id") from None
 
 
 def _statuses(text: str) -> tuple[str, ...]:

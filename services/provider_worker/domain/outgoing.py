@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 
 from services.provider_worker.domain.json_text import parse
-from services.provider_worker.domain.request_body import members, with_members
+from services.provider_worker.domain.request_body import with_members
+from shared.json_members import members
 
 _TRUE, _FALSE, _WITH_USAGE = b"true", b"false", b'{"include_usage":true}'
 _BATCH_TIER, _AUTO_TIER = b'"batch"', b'"auto"'

@@ -35,7 +35,8 @@ async def test_every_route_is_described_with_shapes_and_examples(api: Api):
     for path, methods in document["paths"].items():
         body = methods.get("post", {}).get("requestBody")
         if body is not None:
-            name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            (media,) = body["content"].values()
+            name = media["schema"]["$ref"].rpartition("/")[2]
             assert shapes[name]["examples"], path
 
 

@@ -9,7 +9,17 @@ from shared.contracts.ids import new_id
 from shared.storage.postgres import Database
 from tests.support.store import Job, Jobs
 
-TABLES = ("jobs", "outbox", "job_attempts", "job_events", "api_keys", "idempotency_keys")
+TABLES = (
+    "jobs",
+    "outbox",
+    "job_attempts",
+    "job_events",
+    "api_keys",
+    "idempotency_keys",
+    "files",
+    "file_parts",
+    "batches",
+)
 
 
 @pytest.fixture
@@ -34,6 +44,23 @@ async def victim(jobs: Jobs) -> Job:
         new_id(),
         job.tenant,
         job.id.hex,
+    )
+    await jobs.execute(
+        "INSERT INTO files (id, tenant_id, purpose, filename, state, created_at) "
+        "VALUES ($1, $2, 'batch', 'f', 'ready', now())",
+        job.id,
+        job.tenant,
+    )
+    await jobs.execute(
+        "INSERT INTO file_parts (file_id, number, tenant_id, ref, bytes) VALUES ($1, 0, $2, 'r', 1)",
+        job.id,
+        job.tenant,
+    )
+    await jobs.execute(
+        "INSERT INTO batches (id, tenant_id, status, endpoint, completion_window, input_file_id, request_id, "
+        "created_at, expires_at) VALUES ($1, $2, 'failed', 'e', '24h', $1, 'r', now(), now())",
+        job.id,
+        job.tenant,
     )
     return job
 
@@ -64,6 +91,15 @@ async def test_rows_of_another_tenant_are_not_changed(table: str, victim: Job, a
     assert done == "UPDATE 0"
 
 
+@pytest.mark.parametrize(("table", "column"), [("files", "filename"), ("batches", "endpoint")])
+async def test_files_and_batches_of_another_tenant_are_not_changed(
+    table: str, column: str, victim: Job, app: Database
+) -> None:
+    async with app.transaction(new_id()) as connection:
+        done = await connection.execute(f"UPDATE {table} SET {column} = 'x'")  # noqa: S608 - a constant
+    assert done == "UPDATE 0"
+
+
 async def test_an_outbox_row_of_another_tenant_is_not_deleted(victim: Job, app: Database, jobs: Jobs) -> None:
     async with app.transaction(new_id()) as connection:
         assert await connection.execute("DELETE FROM outbox") == "DELETE 0"
@@ -85,7 +121,18 @@ async def test_rows_cannot_be_given_to_another_tenant(victim: Job, app: Database
 
 
 @pytest.mark.parametrize(
-    "table", ["jobs", "job_events", "job_attempts", "api_keys", "idempotency_keys", "tenants"]
+    "table",
+    [
+        "jobs",
+        "job_events",
+        "job_attempts",
+        "api_keys",
+        "idempotency_keys",
+        "tenants",
+        "files",
+        "file_parts",
+        "batches",
+    ],
 )
 async def test_the_application_deletes_no_record(table: str, victim: Job, app: Database) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

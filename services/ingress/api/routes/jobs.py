@@ -135,6 +135,7 @@ def _filters() -> Iterator[dict[str, object]]:
         ("operation", "What the job asks.", {"type": "string", "enum": list(Operation)}),
         ("model", "As the caller named it.", text),
         ("background", "False for the records of synchronous calls.", {"type": "boolean"}),
+        ("batch_id", "Only the jobs of this batch.", text),
         ("created_after", "Unix seconds or ISO 8601; this moment included.", text),
         ("created_before", "Unix seconds or ISO 8601; this moment excluded.", text),
     ):

@@ -1,0 +1,163 @@
+"""Runs batches: checks their input, feeds them to the workers, gathers what they came to.
+
+Every step is one transaction that also notes how far the batch has come, so a leader that dies, or that does
+not know yet that it leads no more, leaves nothing undone and does nothing twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+
+from services.scheduler import metrics
+from services.scheduler.domain.batch import Batch
+from services.scheduler.domain.batch_gathering import BatchGathering
+from services.scheduler.domain.batch_input import next_lines
+from services.scheduler.domain.batch_intake import BatchIntake
+from services.scheduler.domain.batch_ports import BatchCancellation, BatchChangedError, Batches, BatchInputs
+from services.scheduler.domain.batch_validation import BatchValidation, Error
+from services.scheduler.domain.batch_window import BatchWindow
+from shared.contracts.batches import BatchStatus
+from shared.errors import NotFoundError, PenstockError
+
+STEPS = 4
+"""Transactions of one kind that one batch gets in a round, before others have their turn."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchWork:
+    """The task.
+
+    Args:
+        batches: All of them.
+        inputs: Their input files.
+        intake: Makes jobs of lines.
+        gathering: Makes lines of jobs.
+        cancellation: Ends jobs.
+        window: How many jobs may be open.
+        known_model: Raises ModelNotFoundError for a model that nobody serves.
+        max_requests: Of a batch.
+        clock: Tells the time.
+    """
+
+    batches: Batches
+    inputs: BatchInputs
+    intake: BatchIntake
+    gathering: BatchGathering
+    cancellation: BatchCancellation
+    window: BatchWindow
+    known_model: Callable[[str], object]
+    max_requests: int
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _checking: tuple[UUID, BatchValidation] | None = field(default=None)
+
+    async def __call__(self) -> float | None:
+        """Bring every batch on a little; returns 0 where there is more to do at once."""
+        batches = await self.batches.open()
+        running = [batch for batch in batches if batch.status is BatchStatus.IN_PROGRESS]
+        validating = [batch for batch in batches if batch.status is BatchStatus.VALIDATING]
+        more = False
+        for batch in batches:
+            # One check at a time: it remembers every custom_id.
+            if batch.status is BatchStatus.VALIDATING and batch is not validating[0]:
+                continue
+            try:
+                more |= await self._advance(batch, self.window.of(batch, running=len(running)))
+            except BatchChangedError:
+                more = True
+            except PenstockError as error:  # the others go on
+                metrics.FAILURES.labels("batches").inc()
+                _log.warning("batch waits", batch=str(batch.id), code=error.code, reason=error.message)
+        return 0.0 if more or len(validating) > 1 else None
+
+    async def _advance(self, batch: Batch, window: int) -> bool:
+        match batch.status:
+            case BatchStatus.VALIDATING:
+                return await self._validate(batch)
+            case BatchStatus.IN_PROGRESS:
+                return await self._run(batch, window)
+            case BatchStatus.CANCELLING if batch.open:
+                return await self.cancellation.cancel(batch, most=self.intake.chunk) > 0
+            case _:
+                return await self._conclude(batch)
+
+    async def _validate(self, batch: Batch) -> bool:
+        if self._checking is None or self._checking[0] != batch.id:
+            validation = BatchValidation(
+                endpoint=batch.endpoint, max_requests=self.max_requests, known_model=self.known_model
+            )
+            self._checking = batch.id, validation
+        validation = self._checking[1]
+        try:
+            read = await self.inputs.reader(batch.input_file_id)
+        except NotFoundError as error:
+            gone: Error = {"code": "file_not_found", "line": None, "message": error.message, "param": None}
+            await self.batches.fail(batch, [gone])
+            return False
+        for _ in range(STEPS):
+            lines = await next_lines(
+                read,
+                validation.offset,
+                most=self.intake.chunk,
+                chunk_bytes=self.intake.chunk_bytes,
+                max_line_bytes=self.intake.max_line_bytes,
+            )
+            if validation.check(lines):
+                await self._judge(batch, validation)
+                break
+        return True
+
+    async def _judge(self, batch: Batch, validation: BatchValidation) -> None:
+        self._checking = None
+        if validation.errors or validation.model is None:
+            await self.batches.fail(batch, validation.errors)
+        else:
+            await self.batches.start(batch, model=validation.model, total=validation.requests)
+
+    async def _run(self, batch: Batch, window: int) -> bool:
+        over = self.clock() >= batch.expires_at
+        batch, fed = (batch, False) if over else await self._feed(batch, window)
+        batch, gathered = await self._gather(batch)
+        if batch.open == 0 and (over or batch.inserted == batch.total):
+            await self.batches.finalize(batch)
+            return True
+        return fed or gathered
+
+    async def _feed(self, batch: Batch, window: int) -> tuple[Batch, bool]:
+        """Fill the window; says whether there is room for more at once."""
+        for _ in range(STEPS):
+            left, room = batch.total - batch.inserted, window - batch.open
+            if not self.window.worthwhile(left=left, room=room, window=window):
+                return batch, False
+            batch = await self.intake.insert(batch, room)
+        return batch, True
+
+    async def _gather(self, batch: Batch) -> tuple[Batch, bool]:
+        """Write down what is ready; says whether there is more."""
+        for _ in range(STEPS):
+            ready = batch.ended - batch.gathered
+            if ready == 0 or (ready < self.window.least and batch.open):
+                return batch, False
+            batch = await self.gathering.gather(batch)
+        return batch, True
+
+    async def _conclude(self, batch: Batch) -> bool:
+        """Write down the rest and end the batch."""
+        for _ in range(STEPS):
+            if batch.gathered < batch.inserted:
+                batch = await self.gathering.gather(batch)
+            elif batch.inserted < batch.total:
+                batch = await self.gathering.gather_unsent(batch)
+            else:
+                await self.batches.finish(batch, _end_of(batch))
+                return False
+        return True
+
+
+def _end_of(batch: Batch) -> BatchStatus:
+    if batch.status is BatchStatus.CANCELLING:
+        return BatchStatus.CANCELLED
+    return BatchStatus.EXPIRED if batch.expired else BatchStatus.COMPLETED
