@@ -15,9 +15,13 @@ from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.broker_link import BrokerLink
+from services.ingress.adapters.bulk_changes import BulkChanges
 from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.change_notices import ChangeNotices
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.group_commit import GroupCommit
+from services.ingress.adapters.job_candidates import JobCandidates
+from services.ingress.adapters.job_changes import JobChanges
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
@@ -27,9 +31,11 @@ from services.ingress.api.events import EventEndpoint
 from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
+from services.ingress.api.job_changes import JobChangeEndpoints
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.models import ModelEndpoints
 from services.ingress.api.routes.inference import inference_routes
+from services.ingress.api.routes.job_changes import job_change_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
@@ -124,10 +130,15 @@ def _application(
         answers=answers,
         rows=rows,
         catalog=catalog,
-        cancellation=cancellation,
-        background=background,
-        link=link,
-        watch=watch,
+        settings=section,
+        limits=limits,
+    )
+    changes = JobChangeEndpoints(
+        answers=answers,
+        rows=rows,
+        changes=JobChanges(database, bodies),
+        bulk=BulkChanges(JobCandidates(database), rows),
+        notices=ChangeNotices(watch, link, cancellation, background),
         settings=section,
         limits=limits,
     )
@@ -136,6 +147,7 @@ def _application(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
         job_routes(jobs, events),
+        job_change_routes(changes),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)

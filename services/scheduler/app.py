@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 
 from services.scheduler.adapters.days import Partitions
 from services.scheduler.adapters.deadlines import DeadlinesTable
+from services.scheduler.adapters.erasable_jobs import ErasableJobsTable
 from services.scheduler.adapters.leadership import SessionLock
 from services.scheduler.adapters.outbox import OutboxTable
 from services.scheduler.adapters.silent_jobs import SilentJobsTable
 from services.scheduler.domain.deadlines import DeadlineReaper
+from services.scheduler.domain.erasure import Erasure
 from services.scheduler.domain.retention import Retention
 from services.scheduler.domain.rounds import Rounds
 from services.scheduler.domain.silence import SilenceWatch
@@ -73,9 +75,11 @@ def tasks_of(
         keep_days=settings.retention_days,
         days_ahead=settings.days_ahead,
     )
+    erasure = Erasure(jobs=ErasableJobsTable(database, bodies), batch=settings.erasure_batch)
     return (
         Rounds(name="retention", task=retention, interval_s=settings.retention_interval_s, retry_s=30),
         Rounds(name="outbox", task=sweep, interval_s=settings.outbox_interval_s),
         Rounds(name="deadlines", task=reaper, interval_s=settings.deadline_interval_s),
+        Rounds(name="erasure", task=erasure, interval_s=settings.erasure_interval_s),
         Rounds(name="silence", task=silence, interval_s=settings.silent_interval_s),
     )

@@ -12,4 +12,5 @@ REPUBLISHED = Counter("penstock_jobs_silent", "Jobs put on the broker again beca
 REAPED = Counter("penstock_jobs_reaped", "Jobs expired at their deadline")
 PARTITIONS_DROPPED = Counter("penstock_partitions_dropped", "Days of jobs dropped by retention")
 BODIES_DROPPED = Counter("penstock_bodies_dropped", "Bodies dropped by retention")
+ERASED = Counter("penstock_jobs_erased", "Jobs whose contents were erased when their time was over")
 FAILURES = Counter("penstock_scheduler_failures", "Rounds that failed and are repeated", ["task"])

@@ -25,6 +25,9 @@ class DueSettings(Section):
     retention_interval_s: float = Field(default=3600.0, gt=0)
     retention_days: int = Field(default=30, ge=1)
     """How many whole days jobs and their bodies are kept."""
+    erasure_interval_s: float = Field(default=2.0, gt=0)
+    erasure_batch: int = Field(default=200, ge=1, le=5000)
+    """Jobs whose contents are erased in one transaction."""
     days_ahead: int = Field(default=7, ge=1, le=60)
     """For how many days partitions exist in advance."""
 

@@ -51,6 +51,7 @@ class BackgroundJobs:
             deadline_at=submission.deadline_at,
             max_attempts=submission.max_attempts,
             headers=inject(),
+            retention_s=submission.retention_s,
         )
         await self._commits.submit(new)
         return _as_accepted(new)

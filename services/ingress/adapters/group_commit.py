@@ -26,21 +26,22 @@ WITH tenant AS MATERIALIZED (
 ), submitted AS MATERIALIZED (
     SELECT s.* FROM tenant, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                          $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
-                         $13::timestamptz[], $14::integer[])
+                         $13::timestamptz[], $14::integer[], $15::integer[])
     AS s(id, request_id, operation, lane, model, stream, metadata, request, request_ref, traceparent,
-         created_at, deadline_at, max_attempts)
+         created_at, deadline_at, max_attempts, retention_s)
 ), written AS (
     INSERT INTO jobs (id, tenant_id, request_id, operation, lane, model, status, background, stream, metadata,
-                      request, request_ref, traceparent, created_at, deadline_at, max_attempts, last_event)
+                      request, request_ref, traceparent, created_at, deadline_at, max_attempts, retention_s,
+                      last_event)
     SELECT id, $1, request_id, operation, lane, model, 'queued', true, stream, metadata::jsonb,
-           request, request_ref, traceparent, created_at, deadline_at, max_attempts, 1
+           request, request_ref, traceparent, created_at, deadline_at, max_attempts, retention_s, 1
     FROM submitted
 ), announced AS (
     INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
     SELECT id, 1, $1, 'job.queued', '{"status":"queued"}' FROM submitted
 )
 INSERT INTO outbox (job_id, tenant_id, due_at)
-SELECT id, $1, clock_timestamp() + make_interval(secs => $15) FROM submitted
+SELECT id, $1, clock_timestamp() + make_interval(secs => $16) FROM submitted
 """
 
 
@@ -173,6 +174,7 @@ async def _insert(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob
             job.created_at,
             job.deadline_at,
             job.max_attempts,
+            job.retention_s,
         )
         for job in jobs
     ]

@@ -14,6 +14,7 @@ from services.ingress.api.connection import while_connected
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.reply_stream import EVENT_STREAM_HEADERS
 from services.ingress.domain import sse
+from services.ingress.domain.after_the_end import JobErasedError
 from services.ingress.domain.client_gone import ClientGoneError
 from services.ingress.domain.job import PREFIX
 from shared.contracts.ids import parse_public_id
@@ -63,6 +64,8 @@ class EventEndpoint:
         context_of(request.scope).tell_job(job.id, job.lane)
         if after and job.status.final and not events and after >= job.last_event:
             return Response(status_code=204)
+        if job.erased_at is not None:
+            raise JobErasedError("The events of the job are erased.")
         return EventStream(self._follow(tenant_id, job_id, after), self._tasks)
 
     async def _follow(self, tenant_id: UUID, job_id: UUID, after: int) -> AsyncIterator[bytes]:

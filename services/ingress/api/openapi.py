@@ -13,6 +13,7 @@ from services.ingress.api.schemas.inference import (
     EmbeddingRequest,
     ImageRequest,
 )
+from services.ingress.api.schemas.job_changes import BulkCancel, BulkRetry, RetryTerms
 from services.ingress.api.schemas.jobs import JobSubmission
 from shared import __version__
 
@@ -26,6 +27,9 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     EmbeddingRequest,
     ImageRequest,
     JobSubmission,
+    RetryTerms,
+    BulkCancel,
+    BulkRetry,
 )
 
 

@@ -34,6 +34,7 @@ _STATUSES = {
     401: "No API key, or an unknown one.",
     404: "No such object.",
     409: "The object is in a state that does not allow this.",
+    410: "What the object held is erased.",
     413: "The body is too large.",
     422: "A value cannot be used.",
     429: "The provider asks to wait; see Retry-After.",
@@ -82,6 +83,7 @@ def route(
     status: int = 200,
     answer: type[BaseModel] | None = None,
     takes: type[BaseModel] | None = None,
+    body_required: bool = True,
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     content: Mapping[str, Any] | None = None,
@@ -99,6 +101,7 @@ def route(
         status: Of the usual answer.
         answer: Shape of that answer.
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
+        body_required: Whether it must be there.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         content: Further media types of the usual answer.
@@ -107,7 +110,10 @@ def route(
     extra: dict[str, Any] = {"parameters": [dict(parameter) for parameter in parameters]}
     if takes is not None:
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        extra["requestBody"] = {
+            "required": body_required,
+            "content": {"application/json": {"schema": schema}},
+        }
     described: dict[int | str, dict[str, Any]] = {
         code: {"model": ErrorBody, "description": _STATUSES[code]} for code in errors
     }

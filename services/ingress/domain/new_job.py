@@ -29,6 +29,7 @@ class NewJob:
     max_attempts: int
     headers: Mapping[str, str]
     """The ``traceparent``, if any."""
+    retention_s: int | None = None
 
     def request(self) -> JobRequested:
         """Spell its first publication."""

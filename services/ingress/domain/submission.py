@@ -12,13 +12,14 @@ from services.ingress.domain.checks import expect, required, storable, wrong_typ
 from services.ingress.domain.inference import Inference, check_inference
 from services.ingress.domain.json_text import parse_object, raw_member
 from services.ingress.domain.lanes import background_lane
+from services.ingress.domain.retention import read_retention
 from shared.contracts.jobs import Lane, Operation
 from shared.errors import InvalidRequestError, UnprocessableRequestError
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 32
 """Far below where writing JSON gives up, as lists of jobs wrap it."""
-_FIELDS = {"operation", "input", "lane", "deadline", "metadata", "max_attempts"}
+_FIELDS = {"operation", "input", "lane", "deadline", "metadata", "max_attempts", "retention"}
 _Choice = TypeVar("_Choice", Operation, Lane)
 
 
@@ -41,6 +42,7 @@ class Submission:
     deadline_at: datetime
     metadata: Mapping[str, Any]
     max_attempts: int
+    retention_s: int | None = None
 
 
 def read_submission(body: bytes, limits: JobLimits, now: datetime) -> Submission:
@@ -68,9 +70,10 @@ def read_submission(body: bytes, limits: JobLimits, now: datetime) -> Submission
     return Submission(
         inference=inference,
         lane=background_lane(inference.service_tier) if lane is None else _choice(Lane, lane, "lane"),
-        deadline_at=_deadline(fields.get("deadline"), limits, now),
+        deadline_at=read_deadline(fields.get("deadline"), limits, now),
         metadata=_metadata(fields.get("metadata")),
         max_attempts=_attempts(fields.get("max_attempts"), limits),
+        retention_s=read_retention(fields.get("retention")),
     )
 
 
@@ -83,7 +86,7 @@ def _choice(choices: type[_Choice], value: object, param: str) -> _Choice:
         raise UnprocessableRequestError(f"'{param}' must be one of {allowed}.", param=param) from None
 
 
-def _deadline(value: object, limits: JobLimits, now: datetime) -> datetime:
+def read_deadline(value: object, limits: JobLimits, now: datetime) -> datetime:
     """Read ISO 8601 with an offset, or seconds from now."""
     latest = now + timedelta(seconds=limits.max_deadline_s)
     match value:

@@ -9,7 +9,7 @@ from shared.storage.postgres import Database
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _OVERDUE = """
-SELECT id, tenant_id, status FROM jobs
+SELECT id, tenant_id, status, attempt FROM jobs
 WHERE status IN ('queued', 'in_progress') AND deadline_at <= now() - $1::interval
 ORDER BY deadline_at LIMIT $2
 """
@@ -38,7 +38,12 @@ class DeadlinesTable:
                 ],
             )
         return [
-            ExpiredJob(row["id"], row["tenant_id"], was_running=row["status"] == JobStatus.IN_PROGRESS)
+            ExpiredJob(
+                row["id"],
+                row["tenant_id"],
+                row["attempt"],
+                was_running=row["status"] == JobStatus.IN_PROGRESS,
+            )
             for row in rows
             if row["id"] in changed
         ]

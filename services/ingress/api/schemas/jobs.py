@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingress.api.schemas.common import ErrorDetail
+from services.ingress.domain.retention import MAX_RETENTION_S
 from shared.contracts.jobs import JobStatus, Lane, Operation
 
 
@@ -39,6 +40,12 @@ class JobSubmission(BaseModel):
     )
     metadata: dict[str, Any] | None = Field(default=None, description="Yours; at most 16 KiB of JSON.")
     max_attempts: int | None = Field(default=None, ge=1, description="Tries in all.")
+    retention: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_S,
+        description="Seconds from the job's end after which its request, result and events are erased.",
+    )
 
 
 class JobUsage(BaseModel):
@@ -58,6 +65,7 @@ class JobUrls(BaseModel):
     result: str
     events: str
     cancel: str
+    retry: str
 
 
 class JobObject(BaseModel):
@@ -75,6 +83,10 @@ class JobObject(BaseModel):
     deadline_at: int
     started_at: int | None
     finished_at: int | None
+    result_expires_at: int | None = Field(
+        description="When request, result and events are erased, where `retention` says so."
+    )
+    erased_at: int | None = Field(description="When they were.")
     attempt: int
     max_attempts: int
     ambiguous_attempts: int = Field(
