@@ -25,6 +25,7 @@ from services.ingress.adapters.job_changes import JobChanges
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.second_look import SecondLook
 from services.ingress.api.application import make_application
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
@@ -73,7 +74,11 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
             max_batch=limits.submissions_batch,
             max_waiting=limits.submissions_waiting,
         )
-        steady = [tasks.create_task(work) for work in (link.connect(), commits.run(), publication.run())]
+        looks = SecondLook(database, watch)
+        steady = [
+            tasks.create_task(work)
+            for work in (link.connect(), commits.run(), publication.run(), looks.run())
+        ]
         async with serving(
             _application(
                 settings=settings,
