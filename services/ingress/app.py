@@ -17,14 +17,18 @@ from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
 from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.adapters.broker_link import BrokerLink
+from services.ingress.adapters.bulk_changes import BulkChanges
 from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.cancellation import Cancellation
+from services.ingress.adapters.change_notices import ChangeNotices
 from services.ingress.adapters.dead_letter_desk import DeadLetterDesk
 from services.ingress.adapters.file_rows import FileRows
 from services.ingress.adapters.first_publication import FirstPublication
 from services.ingress.adapters.fleet_inquiry import FleetInquiry
 from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.idempotency_keys import IdempotencyKeys
+from services.ingress.adapters.job_candidates import JobCandidates
+from services.ingress.adapters.job_changes import JobChanges
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
@@ -32,6 +36,7 @@ from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.adapters.queue_looks import QueueLooks
 from services.ingress.adapters.queue_purge import QueuePurge
 from services.ingress.adapters.recorded_chunks import RecordedChunks
+from services.ingress.adapters.second_look import SecondLook
 from services.ingress.adapters.uploads import Uploads
 from services.ingress.api.application import make_application
 from services.ingress.api.batches import BatchEndpoints
@@ -43,6 +48,7 @@ from services.ingress.api.health import HealthEndpoints
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.job_batch import JobBatchEndpoint
+from services.ingress.api.job_changes import JobChangeEndpoints
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.keyed_calls import KeyedCalls
 from services.ingress.api.models import ModelEndpoints
@@ -51,6 +57,7 @@ from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.batches import batch_routes
 from services.ingress.api.routes.files import file_routes
 from services.ingress.api.routes.inference import inference_routes
+from services.ingress.api.routes.job_changes import job_change_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
@@ -95,9 +102,10 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
             max_waiting=limits.submissions_waiting,
         )
         drains = QueueDrains(every_tenant, link)
+        looks = SecondLook(database, watch)
         steady = [
             tasks.create_task(work)
-            for work in (link.connect(), commits.run(), publication.run(), drains.run())
+            for work in (link.connect(), commits.run(), publication.run(), drains.run(), looks.run())
         ]
         async with serving(
             _application(
@@ -173,10 +181,15 @@ def _application(
         answers=answers,
         rows=rows,
         catalog=catalog,
-        cancellation=cancellation,
-        background=background,
-        link=link,
-        watch=watch,
+        settings=section,
+        limits=limits,
+    )
+    changes = JobChangeEndpoints(
+        answers=answers,
+        rows=rows,
+        changes=JobChanges(database, bodies),
+        bulk=BulkChanges(JobCandidates(database), rows),
+        notices=ChangeNotices(watch, link, cancellation, background),
         settings=section,
         limits=limits,
     )
@@ -198,6 +211,7 @@ def _application(
         ),
         file_routes(_files(settings, database)),
         batch_routes(BatchEndpoints(rows=BatchRows(database), settings=section)),
+        job_change_routes(changes),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)

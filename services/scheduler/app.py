@@ -13,6 +13,7 @@ from services.scheduler.adapters.batch_files import StoredInputs, StoredOutputs
 from services.scheduler.adapters.batch_table import BatchTable
 from services.scheduler.adapters.days import Partitions
 from services.scheduler.adapters.deadlines import DeadlinesTable
+from services.scheduler.adapters.erasable_jobs import ErasableJobsTable
 from services.scheduler.adapters.file_table import FileTable
 from services.scheduler.adapters.idempotency_keys import IdempotencyKeysTable
 from services.scheduler.adapters.leadership import SessionLock
@@ -23,6 +24,7 @@ from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_window import BatchWindow
 from services.scheduler.domain.batch_work import BatchWork
 from services.scheduler.domain.deadlines import DeadlineReaper
+from services.scheduler.domain.erasure import Erasure
 from services.scheduler.domain.file_retention import FileRetention
 from services.scheduler.domain.key_retention import KeyRetention
 from services.scheduler.domain.retention import Retention
@@ -97,12 +99,14 @@ def tasks_of(
         silent_s=due.upload_silent_s,
         keep_days=due.retention_days,
     )
+    erasure = Erasure(jobs=ErasableJobsTable(database, bodies), batch=due.erasure_batch)
     batches = _batch_work(settings, database, bodies, files, JobsOfCancelledBatches(database, redis, broker))
     return (
         Rounds(name="idempotency keys", task=keys, interval_s=due.idempotency_interval_s, retry_s=30),
         Rounds(name="retention", task=retention, interval_s=due.retention_interval_s, retry_s=30),
         Rounds(name="outbox", task=sweep, interval_s=due.outbox_interval_s),
         Rounds(name="deadlines", task=reaper, interval_s=due.deadline_interval_s),
+        Rounds(name="erasure", task=erasure, interval_s=due.erasure_interval_s),
         Rounds(name="silence", task=silence, interval_s=due.silent_interval_s),
         Rounds(name="batches", task=batches, interval_s=settings.batches.interval_s),
         Rounds(name="files", task=removal, interval_s=due.files_interval_s),

@@ -18,4 +18,5 @@ BATCH_REQUESTS = Counter(
     "penstock_batch_requests", "Requests of batches: inserted as jobs; then written down", ["what"]
 )
 FILES_REMOVED = Counter("penstock_files_removed", "Files removed with their content")
+ERASED = Counter("penstock_jobs_erased", "Jobs whose contents were erased when their time was over")
 FAILURES = Counter("penstock_scheduler_failures", "Rounds that failed and are repeated", ["task"])

@@ -34,6 +34,9 @@ class DueSettings(Section):
     """How often files that are deleted or whose time is over are removed."""
     upload_silent_s: float = Field(default=3600.0, gt=0)
     """A file whose writer has not been heard of for so long will not be finished."""
+    erasure_interval_s: float = Field(default=2.0, gt=0)
+    erasure_batch: int = Field(default=200, ge=1, le=5000)
+    """Jobs whose contents are erased in one transaction."""
     days_ahead: int = Field(default=7, ge=1, le=60)
     """For how many days partitions exist in advance."""
 

@@ -195,10 +195,21 @@ class JobCancelRequested(Contract):
 
     job_id: UUID
     tenant_id: UUID
+    attempt: int | None = None
+    """The newest attempt that is meant: its caller may have the job retried since. None means any."""
 
 
 JOBS_A_BROADCAST = 150
-"""As many ids as fit into a broadcast of 7,000 bytes, at 39 bytes each and with room to spare."""
+"""As many ids as fit into a broadcast of 7,000 bytes, at 43 bytes each and with room to spare."""
+
+
+class JobsCancelRequested(Contract):
+    """Broadcast: the same for many jobs at once."""
+
+    message_type: ClassVar[str] = "jobs.cancel.v1"
+
+    attempts: dict[UUID, int] = Field(max_length=JOBS_A_BROADCAST)
+    """For each job the newest attempt that is meant."""
 
 
 class JobsChanged(Contract):

@@ -1,6 +1,7 @@
 """Bodies that are too large for a message: kept in an object store, passed by reference."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Literal
 from uuid import UUID
@@ -58,6 +59,19 @@ class BodyStore:
                 return bytes(await stored.bytes_async())
             except (FileNotFoundError, ValueError) as error:
                 raise NotFoundError("The body is not in the object store any more.") from error
+
+    async def delete(self, refs: Iterable[str]) -> None:
+        """Delete what was put aside; what is not there any more is no error.
+
+        Raises:
+            ObjectStoreUnavailableError: Some may be left.
+        """
+        with object_outages():
+            for ref in refs:
+                try:
+                    await self._store.delete_async(ref)
+                except FileNotFoundError:
+                    continue
 
     async def drop_days_before(self, day: date) -> int:
         """Delete every body that was put before a UTC day; may be repeated or run twice at once.

@@ -23,7 +23,7 @@ REDIS_OUTAGE = (RedisError, OSError, TimeoutError)
 
 
 def cancelled_key(job_id: UUID) -> str:
-    """Name the key that exists when nobody wants the job any more; the tag keeps a job on one node."""
+    """Name the key with the newest attempt of a job that nobody wants; the tag keeps a job on one node."""
     return f"penstock:{{{job_id}}}:cancelled"
 
 

@@ -1,8 +1,9 @@
 """How a job reaches its end: one compare-and-set for every service that may end jobs.
 
 Results records what workers report, ingress cancels, the scheduler expires. Whoever comes first wins;
-the others see that nothing changed. A transaction that touches jobs locks them first, in the order of
-their ids (:func:`lock_open_jobs` does), so that two batches with common jobs cannot deadlock.
+the others see that nothing changed. Only its caller takes a job out of its end, by an explicit retry. A
+transaction that touches jobs locks them first, in the order of their ids (:func:`lock_open_jobs` does), so
+that two batches with common jobs cannot deadlock.
 """
 
 from collections.abc import Collection, Sequence
@@ -59,6 +60,7 @@ WITH ended AS (
         output_tokens = j.output_tokens + e.output_tokens,
         cached_tokens = j.cached_tokens + e.cached_tokens,
         cost_microusd = coalesce(j.cost_microusd + e.cost_microusd, j.cost_microusd, e.cost_microusd),
+        erase_at = e.finished_at + make_interval(secs => j.retention_s),
         last_event = j.last_event + 1
     FROM ended e
     WHERE j.id = e.id AND j.id BETWEEN $1 AND $2

@@ -136,10 +136,11 @@ class BackgroundJobs:
             max_attempts=submission.max_attempts,
             webhook=submission.webhook,
             headers=inject(),
+            retention_s=submission.retention_s,
         )
 
     async def settled(self, tenant_id: UUID, job_id: UUID, wait_s: float) -> Job:
-        """Return the job when it has its end, at the latest after ``wait_s`` seconds as it then is.
+        """Return the job when it has its end, at the latest after ``wait_s`` seconds as it was last seen.
 
         Raises:
             NotFoundError: There is none.
@@ -147,13 +148,13 @@ class BackgroundJobs:
         """
         clock = asyncio.get_running_loop().time
         until = clock() + wait_s
-        with self._watch.of(job_id) as watcher:
+        with self._watch.of(tenant_id, job_id) as watcher:
             while True:
                 job = await self._rows.get(tenant_id, job_id)
-                left = until - clock()
-                if job.status.final or left <= 0 or watcher.stopping:
+                watcher.seen = job.last_event
+                over = job.status.final or watcher.stopping
+                if over or not await watcher.wait(until - clock()):
                     return job
-                await watcher.wait(left)
 
 
 def as_accepted(new: NewJob) -> Job:

@@ -1,12 +1,15 @@
 """Telling the workers that nobody wants a job any more."""
 
 import asyncio
+from collections.abc import Mapping
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 
 from services.ingress.adapters.broker_link import BrokerLink
-from shared.contracts.jobs import JobCancelRequested
+from shared.contracts.base import Contract
+from shared.contracts.jobs import JOBS_A_BROADCAST, JobCancelRequested, JobsCancelRequested
 from shared.errors import PenstockError
 from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 
@@ -14,24 +17,42 @@ _log = structlog.get_logger()
 
 
 class Cancellation:
-    """A broadcast for the worker that runs the job, a key in Redis for the one that gets it later."""
+    """A broadcast for the worker that runs the job, a key in Redis for the one that gets it later.
+
+    Both name the attempt that is meant, so that news that comes late does not stop a retry.
+    """
 
     def __init__(self, link: BrokerLink, redis: Redis) -> None:
         self._link = link
         self._redis = redis
 
-    async def request(self, cancel: JobCancelRequested) -> None:
+    async def request(self, tenant_id: UUID, job_id: UUID, attempt: int) -> None:
         """Tell as far as the dependencies allow; a job that runs on has its result thrown away."""
-        await asyncio.gather(self._keep(cancel), self._broadcast(cancel))
+        cancel = JobCancelRequested(job_id=job_id, tenant_id=tenant_id, attempt=attempt)
+        await asyncio.gather(self._keep({job_id: attempt}), self._broadcast(cancel))
 
-    async def _keep(self, cancel: JobCancelRequested) -> None:
+    async def request_all(self, tenant_id: UUID, attempts: Mapping[UUID, int]) -> None:
+        """Do the same for many jobs at the price of a few."""
+        if len(attempts) == 1:
+            ((job_id, attempt),) = attempts.items()
+            await self.request(tenant_id, job_id, attempt)
+            return
+        await self._keep(attempts)
+        entries = list(attempts.items())
+        for at in range(0, len(entries), JOBS_A_BROADCAST):
+            await self._broadcast(JobsCancelRequested(attempts=dict(entries[at : at + JOBS_A_BROADCAST])))
+
+    async def _keep(self, attempts: Mapping[UUID, int]) -> None:
         try:
-            await self._redis.set(cancelled_key(cancel.job_id), 1, ex=JOB_KEY_TTL_S)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for job_id, attempt in attempts.items():
+                    pipeline.set(cancelled_key(job_id), attempt, ex=JOB_KEY_TTL_S)
+                await pipeline.execute()
         except REDIS_OUTAGE as error:
             _log.warning("cancellation not kept in Redis", reason=type(error).__name__)
 
-    async def _broadcast(self, cancel: JobCancelRequested) -> None:
+    async def _broadcast(self, contract: Contract) -> None:
         try:
-            await self._link.broadcast(cancel)
+            await self._link.broadcast(contract)
         except PenstockError as error:
             _log.warning("cancellation not broadcast", code=error.code)

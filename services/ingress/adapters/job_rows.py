@@ -1,9 +1,8 @@
 """Jobs and their events as PostgreSQL has them; every statement sees one tenant only."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -13,24 +12,25 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.job import Job
 from services.ingress.domain.job_filter import JobFilter
 from shared.contracts.jobs import Failure, JobStatus
-from shared.errors import JobCancelledError, NotFoundError
-from shared.http.errors import failure_of
+from shared.errors import NotFoundError
 from shared.storage.postgres import Connection, Database
-from shared.storage.transitions import JobEnd, finish_jobs
 
 _COLUMNS = """id, status, operation, lane, model, background, stream, metadata::text AS metadata,
-    failure::text AS failure, created_at, deadline_at, started_at, finished_at, attempt, max_attempts,
+    failure::text AS failure, created_at, deadline_at, started_at, finished_at, erase_at,
+    coalesce(erased_at, CASE WHEN erase_at <= now() THEN erase_at END) AS erased_at, attempt, max_attempts,
     ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
     last_event, run_at, webhook::text AS webhook"""
 _GET = f"SELECT {_COLUMNS} FROM jobs WHERE id = $1"  # noqa: S608 - a constant
 _RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
+_SEVERAL = f"SELECT {_COLUMNS} FROM jobs WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"  # noqa: S608 - a constant
 _PAGE = f"""SELECT {_COLUMNS} FROM jobs
 WHERE tenant_id = $1
   AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3)
   AND ($4::text[] IS NULL OR status = ANY($4)) AND ($5::text IS NULL OR operation = $5)
   AND ($6::text IS NULL OR model = $6) AND ($7::boolean IS NULL OR background = $7)
   AND ($8::uuid IS NULL OR batch_id = $8)
-ORDER BY id DESC LIMIT $9"""  # noqa: S608 - a constant
+  AND ($9::text IS NULL OR lane = $9)
+ORDER BY id DESC LIMIT $10"""  # noqa: S608 - a constant
 _EVENTS = """SELECT e.sequence, e.type, e.data FROM job_events e
 WHERE e.job_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3"""
 
@@ -57,7 +57,7 @@ class JobResult:
 
 
 class JobRows:
-    """Reads jobs, and cancels them.
+    """Reads jobs.
 
     Every method raises NotFoundError for a job that does not exist or is another tenant's, and
     DatabaseUnavailableError within two seconds.
@@ -91,6 +91,7 @@ class JobRows:
                 wanted.model,
                 wanted.background,
                 wanted.batch_id,
+                wanted.lane,
                 wanted.limit + 1,
             )
         return [_job(row) for row in rows[: wanted.limit]], len(rows) > wanted.limit
@@ -110,17 +111,13 @@ class JobRows:
             begins: int = await connection.fetchval(_BEGINS, job_id)
         return begins
 
-    async def cancel(self, tenant_id: UUID, job_id: UUID) -> tuple[Job, bool]:
-        """End a job as cancelled unless it has its end; returns it and whether this call ended it."""
-        end = JobEnd(
-            job_id=job_id,
-            status=JobStatus.CANCELLED,
-            finished_at=datetime.now(UTC),
-            failure=failure_of(JobCancelledError("The job was cancelled.")),
-        )
+    async def several(self, tenant_id: UUID, ids: Collection[UUID]) -> Mapping[UUID, Job]:
+        """Return those of the jobs that there are."""
+        if not ids:
+            return {}
         async with self._as(tenant_id) as connection:
-            ended = await finish_jobs(connection, [end])
-            return _job(await connection.fetchrow(_GET, job_id)), job_id in ended
+            rows = await connection.fetch(_SEVERAL, list(ids), min(ids), max(ids))
+        return {row["id"]: _job(row) for row in rows}
 
     @asynccontextmanager
     async def _as(self, tenant_id: UUID) -> AsyncIterator[Connection]:

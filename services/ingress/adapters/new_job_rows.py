@@ -20,15 +20,16 @@ WITH tenant AS MATERIALIZED (
 ),"""
 _COLUMNS = """unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[],
                          $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[],
-                         $15::timestamptz[], $16::integer[], $17::text[]"""
+                         $15::timestamptz[], $16::integer[], $17::text[], $18::integer[]"""
 _NAMES = """id, request_id, operation, lane, model, stream, metadata, request, request_ref, traceparent,
-         created_at, run_at, deadline_at, max_attempts, webhook"""
+         created_at, run_at, deadline_at, max_attempts, webhook, retention_s"""
 _WRITE = """ written AS (
     INSERT INTO jobs (id, tenant_id, request_id, operation, lane, model, status, background, stream, metadata,
                       request, request_ref, traceparent, created_at, run_at, deadline_at, max_attempts,
-                      webhook, last_event)
+                      webhook, retention_s, last_event)
     SELECT id, $1, request_id, operation, lane, model, 'queued', true, stream, metadata::jsonb,
-           request, request_ref, traceparent, created_at, run_at, deadline_at, max_attempts, webhook::jsonb, 1
+           request, request_ref, traceparent, created_at, run_at, deadline_at, max_attempts, webhook::jsonb,
+           retention_s, 1
     FROM submitted
 ), announced AS (
     INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
@@ -46,7 +47,7 @@ _INSERT = f"""{_TENANT} submitted AS MATERIALIZED (
 # A key that another transaction is about to take is left alone instead of waited for, as the jobs of other
 # callers share this one.
 _INSERT_KEYED = f"""{_TENANT} given AS MATERIALIZED (
-    SELECT s.* FROM tenant, {_COLUMNS}, $18::text[], $19::bytea[], $20::smallint[], $21::text[])
+    SELECT s.* FROM tenant, {_COLUMNS}, $19::text[], $20::bytea[], $21::smallint[], $22::text[])
     AS s({_NAMES}, key, fingerprint, answer_status, answer)
 ), taken AS (
     INSERT INTO idempotency_keys (tenant_id, key, fingerprint, object_id, status, answer)
@@ -105,6 +106,7 @@ def _row(job: NewJob) -> tuple[Any, ...]:
         job.deadline_at,
         job.max_attempts,
         None if job.webhook is None else orjson.dumps(job.webhook.document()).decode(),
+        job.retention_s,
     )
 
 

@@ -10,7 +10,7 @@ from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.domain.reply import ReplyDelta, ReplyEnd, read_reply
-from shared.contracts.jobs import JobCancelRequested, JobFinished, JobRequested, JobStatus
+from shared.contracts.jobs import JobFinished, JobRequested, JobStatus
 from shared.errors import DeadlineExceededError, PenstockError
 from shared.http.errors import failure_of
 from shared.messaging.broker import Message
@@ -146,7 +146,7 @@ class ProviderCalls:
         self._background.run(self._expire(job, error), what="record an expired call")
 
     async def _cancel(self, job: JobRequested) -> None:
-        await self._cancellation.request(JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id))
+        await self._cancellation.request(job.tenant_id, job.job_id, job.attempt)
 
     async def _expire(self, job: JobRequested, error: DeadlineExceededError) -> None:
         await self._cancel(job)

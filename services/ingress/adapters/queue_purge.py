@@ -109,7 +109,7 @@ class QueuePurge:
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for job in jobs:
-                    pipeline.set(cancelled_key(job.job_id), 1, ex=JOB_KEY_TTL_S)
+                    pipeline.set(cancelled_key(job.job_id), job.attempt, ex=JOB_KEY_TTL_S)
                 await pipeline.execute()
         except REDIS_OUTAGE as error:
             _log.warning("cancellations not kept in Redis", reason=type(error).__name__)

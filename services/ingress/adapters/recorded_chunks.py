@@ -29,10 +29,11 @@ class RecordedChunks:
             DependencyUnavailableError: This process ends, or PostgreSQL is away.
         """
         answer = RecordedAnswer()
-        with self._watch.of(job_id) as watcher:
+        with self._watch.of(tenant_id, job_id) as watcher:
             after = await self._rows.answer_begins(tenant_id, job_id)
             while True:
                 job, events = await self._rows.events(tenant_id, job_id, after=after, limit=PAGE)
+                watcher.seen = job.last_event
                 for event in events:
                     answer.add(event.type, event.data)
                     after = event.sequence

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from uuid import UUID
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.ingress.adapters.job_rows import JobEvent, JobRows
-from services.ingress.adapters.job_watch import JobWatch
+from services.ingress.adapters.job_watch import JobWatch, Watcher
 from services.ingress.api.connection import while_connected
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.reply_stream import EVENT_STREAM_HEADERS
 from services.ingress.domain import sse
+from services.ingress.domain.after_the_end import JobErasedError
 from services.ingress.domain.client_gone import ClientGoneError
-from services.ingress.domain.job import PREFIX
+from services.ingress.domain.job import PREFIX, Job
 from shared.contracts.ids import parse_public_id
 from shared.errors import DatabaseUnavailableError, NotFoundError, UnprocessableRequestError
 
@@ -26,21 +28,34 @@ MAX_SEQUENCE = 2**31 - 1
 class EventStream(Response):
     """Sends events from rows until the job's last one, or until the client goes or the process ends."""
 
-    def __init__(self, events: AsyncIterator[bytes], tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, events: AsyncIterator[bytes], owner: ExitStack, tasks: asyncio.TaskGroup) -> None:
         super().__init__()
         self._events = events
+        self._owner = owner
         self._tasks = tasks
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
-        await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
-        try:
-            async with while_connected(receive, self._tasks):
-                async for event in self._events:
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
-        except ClientGoneError:
-            return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with self._owner:
+            await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
+            try:
+                async with while_connected(receive, self._tasks):
+                    async for event in self._events:
+                        await send({"type": "http.response.body", "body": event, "more_body": True})
+            except ClientGoneError:
+                return
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Rows that follow an event."""
+
+    events: Sequence[JobEvent]
+    last_event: int
+    """The newest that was known when they were read."""
+    over: bool
+    """Nothing follows them."""
 
 
 class EventEndpoint:
@@ -59,42 +74,57 @@ class EventEndpoint:
         tenant_id = principal_of(request).tenant_id
         job_id = parse_public_id(PREFIX, request.path_params["job_id"])
         after = _after(request)
-        job, events = await self._rows.events(tenant_id, job_id, after=after, limit=PAGE)
-        context_of(request.scope).tell_job(job.id, job.lane)
-        if after and job.status.final and not events and after >= job.last_event:
-            return Response(status_code=204)
-        return EventStream(self._follow(tenant_id, job_id, after), self._tasks)
-
-    async def _follow(self, tenant_id: UUID, job_id: UUID, after: int) -> AsyncIterator[bytes]:
-        clock = asyncio.get_running_loop().time
-        quiet_until = clock() + self._keep_alive_s
-        with self._watch.of(job_id) as watcher:
-            while True:
-                events, over = await self._next(tenant_id, job_id, after)
-                if events:
-                    after = events[-1].sequence
-                    yield b"".join(
-                        sse.event(sequence=event.sequence, name=event.type, text=event.data)
-                        for event in events
-                    )
-                    quiet_until = clock() + self._keep_alive_s
-                if over or watcher.stopping:
-                    return
-                if clock() >= quiet_until:
-                    yield sse.KEEP_ALIVE
-                    quiet_until = clock() + self._keep_alive_s
-                if len(events) < PAGE:
-                    await watcher.wait(quiet_until - clock())
-
-    async def _next(self, tenant_id: UUID, job_id: UUID, after: int) -> tuple[Sequence[JobEvent], bool]:
-        """Read on; an outage is a pause, as the stream goes on when PostgreSQL is back."""
-        try:
+        with ExitStack() as owner:
+            watcher = owner.enter_context(self._watch.of(tenant_id, job_id))
             job, events = await self._rows.events(tenant_id, job_id, after=after, limit=PAGE)
+            context_of(request.scope).tell_job(job.id, job.lane)
+            if after and job.status.final and not events and after >= job.last_event:
+                return Response(status_code=204)
+            if job.erased_at is not None:
+                raise JobErasedError("The events of the job are erased.")
+            following = self._follow(watcher, _page(job, events), after)
+            return EventStream(following, owner.pop_all(), self._tasks)
+
+    async def _follow(self, watcher: Watcher, page: _Page | None, after: int) -> AsyncIterator[bytes]:
+        """Send page after page; where there is none, say from time to time that the connection is alive.
+
+        An outage is a pause: the stream goes on when PostgreSQL is back.
+        """
+        while True:
+            if page is not None:
+                if page.events:
+                    after = page.events[-1].sequence
+                    yield b"".join(map(_framed, page.events))
+                if page.over:
+                    return
+                watcher.seen = page.last_event
+            if page is None or len(page.events) < PAGE:
+                while not await watcher.wait(self._keep_alive_s):
+                    yield sse.KEEP_ALIVE
+            if watcher.stopping:
+                return
+            page = await self._next(watcher, after)
+
+    async def _next(self, watcher: Watcher, after: int) -> _Page | None:
+        """Read on; None while PostgreSQL is away."""
+        try:
+            job, events = await self._rows.events(watcher.tenant_id, watcher.job_id, after=after, limit=PAGE)
         except DatabaseUnavailableError:
-            return [], False
+            return None
         except NotFoundError:
-            return [], True  # its day was dropped by retention
-        return events, job.status.final and len(events) < PAGE
+            return _Page([], after, over=True)  # its day was dropped by retention
+        return _page(job, events)
+
+
+def _page(job: Job, events: Sequence[JobEvent]) -> _Page:
+    newest = events[-1].sequence if events else 0
+    # Newer ones than the job knows of: it was retried between the two reads.
+    over = job.status.final and len(events) < PAGE and newest <= job.last_event
+    return _Page(events, max(job.last_event, newest), over)
+
+
+def _framed(event: JobEvent) -> bytes:
+    return sse.event(sequence=event.sequence, name=event.type, text=event.data)
 
 
 def _after(request: Request) -> int:

@@ -17,6 +17,7 @@ from services.ingress.api.connection import while_connected
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.idempotency import REPLAYED
 from services.ingress.domain.accepted import AcceptedJob
+from services.ingress.domain.after_the_end import JobErasedError
 from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.job import Job, job_path
 from services.ingress.domain.preference import NO_PREFERENCE, Preference
@@ -115,6 +116,7 @@ class JobAnswers:
 
         Raises:
             JobNotFinishedError: There is no result yet.
+            JobErasedError: There is none any more.
         """
         found = await self._rows.result(tenant_id, job_id)
         job = found.job
@@ -122,6 +124,8 @@ class JobAnswers:
             raise JobNotFinishedError(
                 f"The job is {job.status}; it has no result yet.", retry_after_s=RETRY_AFTER_S
             )
+        if job.erased_at is not None:
+            raise JobErasedError("The result of the job is erased.")
         if job.status is JobStatus.COMPLETED:
             return raw_answer(await self._bodies.get(found.result, found.result_ref))
         partial = await self._bodies.get(found.result, found.result_ref)

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, look, list, fetch the result, cancel."""
+"""``/v1/jobs``: submit, look, list, fetch the result."""
 
 import math
 from datetime import UTC, datetime
@@ -7,11 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingress.adapters.background import Background
-from services.ingress.adapters.broker_link import BrokerLink
-from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.job_rows import JobRows
-from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
@@ -24,15 +20,7 @@ from services.ingress.domain.submission import Submission, read_submission, reso
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import parse_public_id, public_id
-from shared.contracts.jobs import JobCancelRequested, JobsChanged
-from shared.errors import ConflictError, UnprocessableRequestError
-from shared.runtime.crash_points import CrashPoint, crash_points
-
-
-class JobFinalError(ConflictError):
-    """The job has its end already."""
-
-    code = "job_final"
+from shared.errors import UnprocessableRequestError
 
 
 class JobEndpoints:
@@ -44,20 +32,12 @@ class JobEndpoints:
         answers: JobAnswers,
         rows: JobRows,
         catalog: Catalog,
-        cancellation: Cancellation,
-        background: Background,
-        link: BrokerLink,
-        watch: JobWatch,
         settings: IngressSection,
         limits: JobLimits,
     ) -> None:
         self._answers = answers
         self._rows = rows
         self._catalog = catalog
-        self._cancellation = cancellation
-        self._background = background
-        self._link = link
-        self._watch = watch
         self._settings = settings
         self._limits = limits
 
@@ -102,24 +82,6 @@ class JobEndpoints:
             "has_more": has_more,
         }
         return json_answer(page)
-
-    async def cancel(self, request: Request) -> Response:
-        """End a job as cancelled; the workers are told before the caller, as far as they can be reached."""
-        tenant_id, job_id = principal_of(request).tenant_id, self._job_id(request)
-        job, ended = await self._rows.cancel(tenant_id, job_id)
-        context_of(request.scope).tell_job(job.id, job.lane)
-        if not ended:
-            raise JobFinalError(f"The job is {job.status} already.")
-        self._watch.changed([job_id])
-        crash_points.reach(CrashPoint.CANCEL_COMMITTED)
-        await self._cancellation.request(JobCancelRequested(job_id=job_id, tenant_id=tenant_id))
-        crash_points.reach(CrashPoint.CANCEL_TOLD)
-        self._background.run(self._announce(job_id), what="tell of a cancelled job")
-        return json_answer(self._answers.render(job))
-
-    async def _announce(self, job_id: UUID) -> None:
-        """Wake those who wait on another ingress."""
-        await self._link.broadcast(JobsChanged(job_ids=(job_id,)))
 
     def _job_id(self, request: Request) -> UUID:
         return parse_public_id(PREFIX, request.path_params["job_id"])

@@ -15,6 +15,7 @@ from services.ingress.api.schemas.inference import (
     EmbeddingRequest,
     ImageRequest,
 )
+from services.ingress.api.schemas.job_changes import BulkCancel, BulkRetry, RetryTerms
 from services.ingress.api.schemas.jobs import JobBatchSubmission, JobSubmission
 from services.ingress.api.schemas.queues import DeadLetterSelection, PurgeOrder
 from shared import __version__
@@ -34,6 +35,9 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     DeadLetterSelection,
     FileUpload,
     BatchSubmission,
+    RetryTerms,
+    BulkCancel,
+    BulkRetry,
 )
 
 

@@ -45,6 +45,7 @@ _STATUSES = {
     403: "The key is no operator's.",
     404: "No such object.",
     409: "The object is in a state that does not allow this.",
+    410: "What the object held is erased.",
     413: "The body is too large.",
     422: "A value cannot be used.",
     429: "The provider asks to wait; see Retry-After.",
@@ -95,6 +96,7 @@ def route(
     takes: type[BaseModel] | None = None,
     takes_text: Sequence[str] = (),
     takes_type: str = "application/json",
+    body_required: bool = True,
     parameters: Sequence[Mapping[str, Any]] = (),
     errors: Sequence[int] = (),
     error_shape: type[BaseModel] = ErrorBody,
@@ -115,6 +117,7 @@ def route(
         takes: Shape of the request's body; ``/openapi.json`` gets it as a component.
         takes_text: Other media types of that body, which no schema describes.
         takes_type: Media type of that body.
+        body_required: Whether it must be there.
         parameters: In the path, the query or the headers, as OpenAPI spells them.
         errors: Statuses with the error shape.
         error_shape: The error shape of the path.
@@ -126,7 +129,7 @@ def route(
         schema = {"$ref": f"#/components/schemas/{takes.__name__}"}
         bodies: dict[str, Any] = {takes_type: {"schema": schema}}
         bodies.update({kind: {"schema": {"type": "string"}} for kind in takes_text})
-        extra["requestBody"] = {"required": True, "content": bodies}
+        extra["requestBody"] = {"required": body_required, "content": bodies}
     described: dict[int | str, dict[str, Any]] = {
         code: {"model": error_shape, "description": _STATUSES[code]} for code in errors
     }

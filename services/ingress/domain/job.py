@@ -30,6 +30,9 @@ class Job:
     deadline_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    erase_at: datetime | None = None
+    erased_at: datetime | None = None
+    """Since when its bodies and events are gone for callers."""
     attempt: int = 1
     max_attempts: int = 1
     ambiguous_attempts: int = 0
@@ -63,6 +66,8 @@ class Job:
             "deadline_at": _seconds(self.deadline_at),
             "started_at": _seconds(self.started_at),
             "finished_at": _seconds(self.finished_at),
+            "result_expires_at": _seconds(self.erase_at if self.erased_at is None else None),
+            "erased_at": _seconds(self.erased_at),
             "attempt": self.attempt,
             "max_attempts": self.max_attempts,
             "ambiguous_attempts": self.ambiguous_attempts,
@@ -101,6 +106,7 @@ def urls(job_id: UUID, base_url: str) -> dict[str, str]:
         "result": f"{here}/result",
         "events": f"{here}/events",
         "cancel": f"{here}/cancel",
+        "retry": f"{here}/retry",
     }
 
 

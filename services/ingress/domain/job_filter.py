@@ -9,21 +9,14 @@ from services.ingress.domain.checks import storable
 from services.ingress.domain.job import PREFIX
 from shared.contracts.batches import BATCH_PREFIX
 from shared.contracts.ids import first_id_at, parse_public_id
-from shared.contracts.jobs import JobStatus, Operation
+from shared.contracts.jobs import JobStatus, Lane, Operation
 from shared.errors import NotFoundError, UnprocessableRequestError
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 _KNOWN = {
-    "limit",
-    "after",
-    "status",
-    "operation",
-    "model",
-    "background",
-    "batch_id",
-    "created_after",
-    "created_before",
+    *("limit", "after", "status", "operation", "model", "lane", "background", "batch_id"),
+    *("created_after", "created_before"),
 }
 
 
@@ -39,6 +32,7 @@ class JobFilter:
     statuses: tuple[str, ...] | None = None
     operation: str | None = None
     model: str | None = None
+    lane: str | None = None
     background: bool | None = None
     batch_id: UUID | None = None
 
@@ -65,6 +59,7 @@ def read_filter(query: dict[str, str]) -> JobFilter:
         statuses=_statuses(query["status"]) if "status" in query else None,
         operation=_operation(query["operation"]) if "operation" in query else None,
         model=storable(query["model"], "model") if "model" in query else None,
+        lane=_lane(query["lane"]) if "lane" in query else None,
         background=_boolean(query["background"]) if "background" in query else None,
         batch_id=_batch(query["batch_id"]) if "batch_id" in query else None,
     )
@@ -107,6 +102,13 @@ def _operation(text: str) -> str:
         raise UnprocessableRequestError(
             f"'operation' must be one of {', '.join(Operation)}.", param="operation"
         ) from None
+
+
+def _lane(text: str) -> str:
+    try:
+        return Lane(text).value
+    except ValueError:
+        raise UnprocessableRequestError(f"'lane' must be one of {', '.join(Lane)}.", param="lane") from None
 
 
 def _boolean(text: str) -> bool:

@@ -57,6 +57,16 @@ def read_times(
     return JobTimes(run_at=run_at, deadline_at=min(wanted, default=default))
 
 
+def read_deadline(value: object, limits: JobLimits, now: datetime) -> datetime:
+    """Read the deadline of work that may start at once; seconds count from ``now``.
+
+    Raises:
+        InvalidRequestError: With ``deadline`` as the field at fault.
+    """
+    latest = now + timedelta(seconds=limits.max_deadline_s)
+    return _within(read_moment(value, param="deadline", since=now), now, latest, limits, "deadline")
+
+
 def read_cancel_after(header: bytes | None, now: datetime) -> datetime | None:
     """Read the header ``Cancel-After``; None without one.
 

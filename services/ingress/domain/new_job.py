@@ -45,6 +45,7 @@ class NewJob:
     webhook: JobWebhook | None = None
     kept: KeptAnswer | None = None
     """Committed with the job, if the key is still free."""
+    retention_s: int | None = None
 
     def request(self) -> JobRequested:
         """Spell its first publication."""

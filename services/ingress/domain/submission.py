@@ -12,6 +12,7 @@ from services.ingress.domain.job_webhook import JobWebhook, read_webhook
 from services.ingress.domain.json_text import parse_object, raw_member
 from services.ingress.domain.lanes import background_lane, lane_of_tier
 from services.ingress.domain.metadata import read_metadata
+from services.ingress.domain.retention import read_retention
 from shared.config.catalog import Catalog
 from shared.contracts.jobs import Lane, Operation
 from shared.errors import InvalidRequestError, ModelNotFoundError, UnprocessableRequestError
@@ -26,6 +27,7 @@ _FIELDS = {
     "metadata",
     "max_attempts",
     "webhook",
+    "retention",
 }
 _Choice = TypeVar("_Choice", Operation, Lane)
 
@@ -42,6 +44,7 @@ class Submission:
     run_at: datetime | None = None
     """Not to be started before; None is at once."""
     webhook: JobWebhook | None = None
+    retention_s: int | None = None
 
 
 def read_submission(
@@ -82,6 +85,7 @@ def read_submission(
         metadata=read_metadata(fields.get("metadata")),
         max_attempts=_attempts(fields.get("max_attempts"), limits),
         webhook=read_webhook(fields.get("webhook")),
+        retention_s=read_retention(fields.get("retention")),
     )
 
 

@@ -15,8 +15,9 @@ from shared.storage.redis import CLAIM_TTL_S, REDIS_OUTAGE, cancelled_key, claim
 _log = structlog.get_logger(__name__)
 
 _SCRIPT = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'cancelled' end
 local attempt, publication = tonumber(ARGV[1]), tonumber(ARGV[2])
+local cancelled = redis.call('GET', KEYS[1])
+if cancelled and attempt <= tonumber(cancelled) then return 'cancelled' end
 local stored = redis.call('GET', KEYS[2])
 if stored then
     local a, p = string.match(stored, '(%d+):(%d+)')
@@ -41,7 +42,7 @@ class Claim(StrEnum):
 
     GRANTED = "granted"
     CANCELLED = "cancelled"
-    """Nobody wants the job any more."""
+    """Nobody wants this attempt of the job any more."""
     SUPERSEDED = "superseded"
     """A later attempt, or a later copy of this one, has been claimed; or this copy by somebody else."""
     DUPLICATE = "duplicate"

@@ -1,6 +1,7 @@
 """The jobs that run in this process, so that they can be stopped."""
 
 import asyncio
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -32,7 +33,7 @@ class RunningJobs:
 
     def __init__(self) -> None:
         self._runs: dict[UUID, Run] = {}
-        self._cancelled_early: OrderedDict[UUID, None] = OrderedDict()
+        self._cancelled_early: OrderedDict[UUID, int] = OrderedDict()
 
     async def begin(self, job_id: UUID, attempt: int) -> Run | None:
         """Register a run, to be ended by :meth:`end`; waits while another delivery of the same job runs here.
@@ -47,19 +48,26 @@ class RunningJobs:
             await other.ended.wait()
             if other.recorded and other.attempt >= attempt:
                 return None
-        run = self._runs[job_id] = Run(attempt, cancelled=job_id in self._cancelled_early)
+        cancelled = attempt <= self._cancelled_early.get(job_id, 0)
+        run = self._runs[job_id] = Run(attempt, cancelled=cancelled)
         return run
 
     def end(self, job_id: UUID) -> None:
         """Remove a run, and let another delivery of the job go on."""
         self._runs.pop(job_id).ended.set()
 
-    def cancel(self, job_id: UUID) -> None:
-        """Stop a job that runs here, or remember for when it comes off a queue."""
+    def cancel(self, job_id: UUID, newest: int | None) -> None:
+        """Stop a job that runs here, or remember for when it comes off a queue.
+
+        Args:
+            job_id: The job.
+            newest: Later attempts go on: the caller had the job retried. None stops any.
+        """
+        newest = sys.maxsize if newest is None else newest
         run = self._runs.get(job_id)
-        if run is not None:
+        if run is not None and run.attempt <= newest:
             run.cancel()
             return
-        self._cancelled_early[job_id] = None
+        self._cancelled_early[job_id] = newest
         if len(self._cancelled_early) > _REMEMBERED:
             self._cancelled_early.popitem(last=False)

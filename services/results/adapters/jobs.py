@@ -8,7 +8,9 @@ from shared.contracts.jobs import JobStatus, Usage
 from shared.storage.postgres import Connection
 
 _JOBS = """
-SELECT id, tenant_id, status, attempt, last_event, started_at, delta_start_id, delta_sequence FROM jobs
+SELECT id, tenant_id, status, attempt, settled_attempts, last_event, started_at, delta_start_id,
+       delta_sequence
+FROM jobs
 WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3
 ORDER BY id FOR UPDATE
 """
@@ -37,6 +39,7 @@ async def load_jobs(connection: Connection, ids: Collection[UUID]) -> dict[UUID,
             tenant_id=row["tenant_id"],
             status=JobStatus(row["status"]),
             attempt=row["attempt"],
+            settled_attempts=row["settled_attempts"],
             last_event=row["last_event"],
             started_at=row["started_at"],
             current_start=row["delta_start_id"],

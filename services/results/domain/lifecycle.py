@@ -1,8 +1,9 @@
 """The rules by which messages change an open background job; each may come twice, late or never.
 
 A message that no longer applies changes nothing, but every start and what it used is recorded, whenever word
-of it comes. The first end counts, with one refinement: the failure of a start that a later one has superseded
-does not end the job, the later start decides.
+of it comes. The first end counts, with two refinements: the failure of a start that a later one has taken the
+place of does not end the job, the later start decides; and after the caller had a job retried, no attempt
+from before ends it, whatever it brings.
 
 Deltas are recorded in their order only. One that was overtaken, because the process that had it died, is not
 recorded, nor are those behind it: the end then brings the whole answer as one more delta.
@@ -103,7 +104,8 @@ def _deferred(message: JobDeferred, job: JobRecord, now: datetime) -> bool:
 
 @_apply.register
 def _finished(message: JobFinished, job: JobRecord, _now: datetime) -> bool:
-    if message.status is not JobStatus.COMPLETED and job.superseded(message.start_id, message.attempt):
+    counts = message.status is JobStatus.COMPLETED and message.attempt > job.settled_attempts
+    if not counts and job.superseded(message.start_id, message.attempt):
         return starts.close(job, message, message.status, message.finished_at)
     if _chunks_are_missing(job, message):
         job.append("job.in_progress", _IN_PROGRESS)

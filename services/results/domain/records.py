@@ -62,6 +62,8 @@ class JobRecord:
     status: JobStatus
     attempt: int
     last_event: int
+    settled_attempts: int = 0
+    """The caller had the job retried after this attempt: what it and earlier ones bring counts no more."""
     started_at: datetime | None = None
     current_start: UUID | None = None
     """The start whose deltas count (``jobs.delta_start_id``)."""

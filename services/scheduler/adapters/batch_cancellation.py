@@ -1,6 +1,8 @@
 """Ends the jobs of a cancelled batch."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
@@ -16,7 +18,7 @@ from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _OPEN = """
-SELECT id, status FROM jobs WHERE batch_id = $1 AND status IN ('queued', 'in_progress')
+SELECT id, status, attempt FROM jobs WHERE batch_id = $1 AND status IN ('queued', 'in_progress')
 ORDER BY batch_line LIMIT $2
 """
 _FAILURE = failure_of(JobCancelledError("The batch was cancelled."))
@@ -41,7 +43,7 @@ class JobsOfCancelledBatches:
         """See ``BatchCancellation.cancel``."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_OPEN, batch.id, most)
-        await self._mark([cancelled_key(row["id"]) for row in rows])
+        await self._mark({row["id"]: row["attempt"] for row in rows})
         now = datetime.now(UTC)
         async with self._database.transaction() as connection:
             ended = await finish_jobs(
@@ -53,18 +55,20 @@ class JobsOfCancelledBatches:
             )
         for row in rows:
             if row["id"] in ended and row["status"] == JobStatus.IN_PROGRESS:
-                await self._stop(JobCancelRequested(job_id=row["id"], tenant_id=batch.tenant_id))
+                await self._stop(
+                    JobCancelRequested(job_id=row["id"], tenant_id=batch.tenant_id, attempt=row["attempt"])
+                )
         await announce_changes(self._broker, list(ended))
         return len(rows)
 
-    async def _mark(self, keys: list[str]) -> None:
+    async def _mark(self, attempts: Mapping[UUID, int]) -> None:
         try:
             pipeline = self._redis.pipeline(transaction=False)
-            for key in keys:
-                pipeline.set(key, 1, ex=JOB_KEY_TTL_S)
+            for job_id, attempt in attempts.items():
+                pipeline.set(cancelled_key(job_id), attempt, ex=JOB_KEY_TTL_S)
             await pipeline.execute()
         except REDIS_OUTAGE as error:
-            _log.warning("cancellations not kept in Redis", jobs=len(keys), reason=type(error).__name__)
+            _log.warning("cancellations not kept in Redis", jobs=len(attempts), reason=type(error).__name__)
 
     async def _stop(self, cancel: JobCancelRequested) -> None:
         try:

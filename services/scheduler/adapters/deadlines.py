@@ -10,7 +10,7 @@ from shared.storage.postgres import Database
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _OVERDUE = """
-SELECT id, tenant_id, status FROM jobs
+SELECT id, tenant_id, status, attempt FROM jobs
 WHERE status IN ('queued', 'in_progress') AND deadline_at <= now() - $1::interval
 ORDER BY deadline_at LIMIT $2
 """
@@ -41,7 +41,12 @@ class DeadlinesTable:
         if changed:
             crash_points.reach(CrashPoint.EXPIRE_COMMITTED)
         return [
-            ExpiredJob(row["id"], row["tenant_id"], was_running=row["status"] == JobStatus.IN_PROGRESS)
+            ExpiredJob(
+                row["id"],
+                row["tenant_id"],
+                row["attempt"],
+                was_running=row["status"] == JobStatus.IN_PROGRESS,
+            )
             for row in rows
             if row["id"] in changed
         ]

@@ -25,6 +25,7 @@ class ExpiredJob:
 
     job_id: UUID
     tenant_id: UUID
+    attempt: int
     was_running: bool
 
 
@@ -56,7 +57,7 @@ class DeadlineReaper:
 
     async def _stop(self, job: ExpiredJob) -> None:
         """Tell the worker that has the job; if that is lost, the worker knows the deadline, too."""
-        cancel = JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id)
+        cancel = JobCancelRequested(job_id=job.job_id, tenant_id=job.tenant_id, attempt=job.attempt)
         try:
             await self.broker.broadcast(Message(type=cancel.message_type, body=cancel.encode()))
         except PenstockError as error:

@@ -15,6 +15,7 @@ from shared.contracts.jobs import (
     JobDelta,
     JobFinished,
     JobRequested,
+    JobsCancelRequested,
     JobsChanged,
     JobStatus,
     Operation,
@@ -64,6 +65,9 @@ class StandIn:
     def _heard(self, message: Message) -> None:
         if message.type == JobCancelRequested.message_type:
             self.cancelled.put_nowait(JobCancelRequested.decode(message.body).job_id)
+        elif message.type == JobsCancelRequested.message_type:
+            for job_id in JobsCancelRequested.decode(message.body).attempts:
+                self.cancelled.put_nowait(job_id)
 
     def _take(self, delivery: Delivery) -> None:
         self._tasks.create_task(self._handle(delivery))

@@ -99,6 +99,22 @@ async def test_a_job_cancelled_while_it_waited_is_not_called(around: Surrounding
     assert (await around.provider_calls("cancelled in redis"))["calls"] == 0
 
 
+async def test_a_job_that_was_cancelled_and_then_retried_runs_and_the_old_copy_of_it_does_not(
+    around: Surroundings, valkey_url: str
+):
+    old = requested(background=True, simulator={"key": "cancelled and retried"})
+    async with redis.Redis.from_url(valkey_url) as client:
+        await client.set(cancelled_key(old.job_id), 1, ex=60)
+    async with around.worker():
+        await around.publish(old)
+        assert (await around.records.end_of(old.job_id)).status is JobStatus.CANCELLED
+        await around.publish(old.model_copy(update={"attempt": 2}))
+        await around.until_called("cancelled and retried", calls=1)
+        await around.ask(requested())
+    ends = [e for e in around.records.all if isinstance(e, JobFinished) and e.job_id == old.job_id]
+    assert [(end.attempt, end.status) for end in ends] == [(1, JobStatus.CANCELLED), (2, JobStatus.COMPLETED)]
+
+
 async def test_jobs_run_while_redis_is_away(around: Surroundings):
     around.settings["redis"] = {"url": "redis://127.0.0.1:9/0"}
     request = requested(background=True)

@@ -34,5 +34,6 @@ def settings(migrated_url: str, tmp_path: Path) -> SchedulerSettings:
             "silent_grace_s": 0.3,
             "deadline_interval_s": 0.1,
             "deadline_grace_s": 0,
+            "erasure_interval_s": 0.1,
         },
     )

@@ -33,3 +33,18 @@ async def test_a_second_delivery_waits_and_runs_unless_its_attempt_has_been_reco
         first.recorded = recorded
         running.end(job_id)
     assert task.result() is runs
+
+
+@pytest.mark.parametrize(
+    ("attempt", "newest", "stopped"), [(1, 1, True), (2, 1, False), (2, 3, True), (2, None, True)]
+)
+async def test_a_cancellation_stops_the_attempts_that_it_means_early_or_late(attempt, newest, stopped):
+    for early in (True, False):
+        running, job_id = RunningJobs(), new_id()
+        if early:
+            running.cancel(job_id, newest)
+        run = await running.begin(job_id, attempt)
+        assert run is not None
+        if not early:
+            running.cancel(job_id, newest)
+        assert run.cancelled is stopped

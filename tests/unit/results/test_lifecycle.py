@@ -136,6 +136,19 @@ def test_a_failure_of_an_earlier_attempt_does_not_end_the_retry(job: Job, record
     assert record.end is None
 
 
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
+def test_after_a_retry_that_was_asked_for_no_earlier_attempt_ends_or_disturbs_the_job(
+    status: JobStatus, job: Job, record: JobRecord
+) -> None:
+    record.attempt, record.settled_attempts = 2, 1
+    feed(record, job.started(A), job.delta(A, 0), job.finished(A, status))
+    assert (record.end, record.status, types(record)) == (None, JobStatus.QUEUED, [])
+    assert record.added_usage == [Usage(input_tokens=3, output_tokens=5, cost_microusd=7)]
+    feed(record, job.started(B, attempt=2), job.deferred(A), job.finished(B, attempt=2))
+    assert record.end is not None
+    assert (record.end.start_id, types(record)) == (B, ["job.in_progress"])
+
+
 def test_what_is_known_of_the_end_changes_nothing_after_it(job: Job, record: JobRecord) -> None:
     feed(record, job.started(A), job.finished(A))
     end = record.end

@@ -31,6 +31,16 @@ async def test_a_body_that_fits_travels_inline(store):
     assert await store.get(body, ref) == b"x" * 1000
 
 
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store):
+    _, ref = await store.put(LARGE, tenant_id=uuid4(), job_id=uuid4(), kind="result")
+    _, other = await store.put(LARGE, tenant_id=uuid4(), job_id=uuid4(), kind="result")
+    for _ in range(2):
+        await store.delete([ref, other])
+    for gone in (ref, other):
+        with pytest.raises(NotFoundError):
+            await store.get(b"", gone)
+
+
 async def test_a_larger_body_comes_back_byte_for_byte_by_its_reference(store):
     body, ref = await store.put(LARGE, tenant_id=uuid4(), job_id=uuid4(), kind="result")
     assert body == b""

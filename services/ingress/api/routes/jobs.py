@@ -15,7 +15,7 @@ from services.ingress.api.schemas.jobs import (
     JobSubmission,
 )
 from services.ingress.domain.batch_lines import LINES_TYPES
-from shared.contracts.jobs import JobStatus, Operation
+from shared.contracts.jobs import JobStatus, Lane, Operation
 
 _JOBS = "Jobs"
 
@@ -87,18 +87,7 @@ def job_routes(
         ),
         tag=_JOBS,
         parameters=(JOB_ID, WAIT),
-        errors=(401, 404, 409, 422, 429, 502, 503, 504),
-    )
-    yield route(
-        "POST",
-        "/v1/jobs/{job_id}/cancel",
-        endpoints.cancel,
-        summary="Cancel a job",
-        description="409 when it has its end already.",
-        tag=_JOBS,
-        answer=JobObject,
-        parameters=(JOB_ID,),
-        errors=(401, 404, 409, 503),
+        errors=(401, 404, 409, 410, 422, 429, 502, 503, 504),
     )
     yield _event_route(events)
 
@@ -120,7 +109,7 @@ def _event_route(events: EventEndpoint) -> RawRoute:
             {"name": "after", "in": "query", **resume},
             {"name": "Last-Event-ID", "in": "header", **resume},
         ),
-        errors=(401, 404, 422, 503),
+        errors=(401, 404, 410, 422, 503),
         content={"text/event-stream": {"schema": {"type": "string"}}},
         responses={204: {"description": "Nothing follows."}},
     )
@@ -134,6 +123,7 @@ def _filters() -> Iterator[dict[str, object]]:
         ("status", f"One or more of {', '.join(JobStatus)}, with commas between.", text),
         ("operation", "What the job asks.", {"type": "string", "enum": list(Operation)}),
         ("model", "As the caller named it.", text),
+        ("lane", "Where it waited.", {"type": "string", "enum": list(Lane)}),
         ("background", "False for the records of synchronous calls.", {"type": "boolean"}),
         ("batch_id", "Only the jobs of this batch.", text),
         ("created_after", "Unix seconds or ISO 8601; this moment included.", text),

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingress.api.schemas.common import ErrorDetail
+from services.ingress.domain.retention import MAX_RETENTION_S
 from shared.contracts.jobs import JobStatus, Lane, Operation
 
 
@@ -57,6 +58,12 @@ class JobSubmission(BaseModel):
     max_attempts: int | None = Field(default=None, ge=1, description="Tries in all.")
     webhook: str | JobWebhookObject | None = Field(
         default=None, description="Whom to tell of the job's end: a URL, or one with a choice of events."
+    )
+    retention: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_S,
+        description="Seconds from the job's end after which its request, result and events are erased.",
     )
 
 
@@ -126,6 +133,7 @@ class JobUrls(BaseModel):
     result: str
     events: str
     cancel: str
+    retry: str
 
 
 class JobObject(BaseModel):
@@ -144,6 +152,10 @@ class JobObject(BaseModel):
     deadline_at: int
     started_at: int | None
     finished_at: int | None
+    result_expires_at: int | None = Field(
+        description="When request, result and events are erased, where `retention` says so."
+    )
+    erased_at: int | None = Field(description="When they were.")
     attempt: int
     max_attempts: int
     ambiguous_attempts: int = Field(

@@ -1,0 +1,1 @@
+"""Very many callers who wait for their jobs, and what that costs one ingress (``make watchers``)."""

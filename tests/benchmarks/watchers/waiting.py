@@ -1,0 +1,96 @@
+"""One caller each: an event stream that is read, or long-polls one after the other, until the job ends."""
+
+import asyncio
+import re
+from typing import cast
+
+_END = re.compile(rb"event: job\.(completed|failed|cancelled|expired|incomplete)\n")
+_OPEN = re.compile(rb'"status":"(queued|in_progress)"')
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+POLL_S = 60
+
+
+class Waiter(asyncio.Protocol):
+    """Asks once connected; ``settled`` says how the job ended, or what went wrong.
+
+    Args:
+        path: Of the job.
+        headers: With the key.
+    """
+
+    suffix = ""
+
+    def __init__(self, path: str, headers: str) -> None:
+        self._request = f"GET {path}{self.suffix} HTTP/1.1\r\n{headers}\r\n".encode()
+        self._transport: asyncio.Transport
+        self._buffer = b""
+        loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[None] = loop.create_future()
+        """The server has taken the request and the caller waits."""
+        self.settled: asyncio.Future[str] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.settle(f"closed: {exc!r}")
+
+    def settle(self, how: str) -> None:
+        """Note the end; the first word counts."""
+        if not self.answered.done():
+            self.answered.set_result(None)
+        if not self.settled.done():
+            self.settled.set_result(how)
+            self._transport.close()
+
+
+class Follower(Waiter):
+    """Reads ``/events``."""
+
+    suffix = "/events"
+
+    def __init__(self, path: str, headers: str) -> None:
+        super().__init__(path, headers)
+        self.comments = 0
+
+    def data_received(self, data: bytes) -> None:
+        if not self.answered.done():
+            self._buffer += data
+            if b"event: job.queued" not in self._buffer:
+                if not b"HTTP/1.1 200".startswith(self._buffer[:12]):
+                    self.settle(self._buffer[:200].decode(errors="replace"))
+                return
+            data, self._buffer = self._buffer, b""
+            self.answered.set_result(None)
+        self.comments += data.count(b": keep-alive")
+        if end := _END.search(data):  # the event comes in one piece: the server wrote it in one
+            self.settle(end[1].decode())
+
+
+class Poller(Waiter):
+    """Asks ``?wait=`` again and again."""
+
+    suffix = f"?wait={POLL_S}"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.answered.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        data = self._buffer + data
+        head = data.find(b"\r\n\r\n")
+        length = _LENGTH.search(data, 0, head + 2) if head >= 0 else None
+        if length is None or len(data) < head + 4 + int(length[1]):
+            self._buffer = data
+            return
+        self._buffer = b""
+        if not data.startswith(b"HTTP/1.1 200"):
+            self.settle(data[:200].decode(errors="replace"))
+        elif _OPEN.search(data):
+            self._transport.write(self._request)
+        else:
+            self.settle(data.split(b'"status":"', 1)[1].split(b'"', 1)[0].decode())
+
+
+KINDS: dict[str, type[Waiter]] = {"sse": Follower, "poll": Poller}
