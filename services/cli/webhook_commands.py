@@ -9,7 +9,7 @@ from services.cli.options import DEFAULT_FOLDER, Folder, Json, Key, Url
 
 webhooks = typer.Typer(help="Look after webhooks of a running fleet.", no_args_is_help=True)
 
-Endpoint = Annotated[str, typer.Argument(help="Id of an endpoint: whep_…")]
+Endpoint = Annotated[str, typer.Argument(help="Id of an endpoint: we_…")]
 Status = Annotated[str | None, typer.Option(help="Only deliveries with these, with commas between.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only this type of event.")]
 Since = Annotated[str | None, typer.Option(help="Not older: Unix seconds or ISO 8601 with an offset.")]

@@ -11,7 +11,8 @@ from services.ingress.domain import webhook_endpoint
 from services.ingress.domain.seconds import seconds
 from shared.contracts.ids import public_id
 
-PREFIX = "whdl"
+PREFIX = "whd"
+MESSAGE_PREFIX = "msg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class WebhookDelivery:
             "id": public_id(PREFIX, self.id),
             "object": "webhook_delivery",
             "endpoint_id": self.endpoint_id and public_id(webhook_endpoint.PREFIX, self.endpoint_id),
-            "message_id": self.event_id,
+            "message_id": public_id(MESSAGE_PREFIX, self.event_id),
             "type": self.event_type,
             "status": self.status,
             "attempts": self.attempts,

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.ingress.domain.seconds import seconds
 from shared.contracts.ids import public_id
 
-PREFIX = "whep"
+PREFIX = "we"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
