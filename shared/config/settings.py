@@ -4,6 +4,7 @@
 with double underscores, e.g. ``PENSTOCK_BROKER__URL``.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,6 +101,16 @@ class TelemetrySettings(Section):
     sample_ratio: float = Field(default=1.0, ge=0, le=1)
 
 
+class EgressSettings(Section):
+    """Where requests to URLs that callers supply may go; the public internet is allowed by itself."""
+
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks beside it, e.g. ``["10.20.0.0/16"]``. The local fleet allows loopback."""
+    denied_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Public networks that are the operator's own, and translators' prefixes (NAT64) of the site."""
+    https_only: bool = False
+
+
 class ProcessSettings(BaseModel):
     """What every process reads; making one reads nothing by itself, ``load_settings`` does.
 
@@ -127,6 +138,7 @@ class ServiceSettings(ProcessSettings):
     redis: RedisSettings
     mongo: MongoSettings | None = None
     objects: ObjectSettings
+    egress: EgressSettings = EgressSettings()
     providers: dict[str, ProviderSettings] = {}
     """Providers by name, beside those that their usual environment variables switch on."""
     models: dict[str, ModelAlias] = {}
