@@ -6,6 +6,7 @@ import typer
 
 from services.cli.data_dir import DataDir
 from services.cli.options import DEFAULT_FOLDER, Folder, Json
+from services.cli.webhook_commands import webhooks
 
 app = typer.Typer(
     name="penstock",
@@ -18,6 +19,7 @@ config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 keys = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
+app.add_typer(webhooks, name="webhooks")
 
 
 @app.command()

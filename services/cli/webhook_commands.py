@@ -10,7 +10,7 @@ from services.cli.options import DEFAULT_FOLDER, Folder, Json, Key, Url
 webhooks = typer.Typer(help="Look after webhooks of a running fleet.", no_args_is_help=True)
 
 Endpoint = Annotated[str, typer.Argument(help="Id of an endpoint: we_…")]
-Status = Annotated[str | None, typer.Option(help="Only deliveries with these, with commas between.")]
+Status = Annotated[str | None, typer.Option(help="Only pending, delivered or failed ones.")]
 Type = Annotated[str | None, typer.Option("--type", help="Only this type of event.")]
 Since = Annotated[str | None, typer.Option(help="Not older: Unix seconds or ISO 8601 with an offset.")]
 Until = Annotated[str | None, typer.Option(help="Older than this.")]
@@ -19,6 +19,7 @@ EVERY_EVENT = ["*"]
 
 @webhooks.command()
 def listen(
+    *,
     events: Annotated[
         list[str], typer.Option("--event", "-e", help="Type to receive, such as 'job.*'; repeat for more.")
     ] = EVERY_EVENT,
@@ -48,3 +49,87 @@ def listen(
             as_json=as_json,
         ),
     )
+
+
+@webhooks.command()
+def endpoints(
+    *, as_json: Json = False, data_dir: Folder = DEFAULT_FOLDER, url: Url = None, api_key: Key = None
+) -> None:
+    """List the endpoints."""
+    from services.cli.commands import webhooks as command  # noqa: PLC0415
+    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
+
+    command.endpoints(FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key), as_json=as_json)
+
+
+@webhooks.command()
+def deliveries(
+    endpoint: Annotated[str | None, typer.Argument(help="Id of an endpoint; by default every one.")] = None,
+    *,
+    status: Status = None,
+    event_type: Type = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
+    as_json: Json = False,
+    data_dir: Folder = DEFAULT_FOLDER,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """List deliveries, newest first."""
+    from services.cli.commands import webhooks as command  # noqa: PLC0415
+    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
+
+    command.deliveries(
+        FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key),
+        endpoint,
+        _conditions(status, event_type, since, until),
+        limit=limit,
+        as_json=as_json,
+    )
+
+
+@webhooks.command()
+def redeliver(
+    wanted: Annotated[str, typer.Argument(help="Id of a delivery, or of an endpoint for its failed ones.")],
+    *,
+    status: Status = None,
+    event_type: Type = None,
+    since: Since = None,
+    until: Until = None,
+    data_dir: Folder = DEFAULT_FOLDER,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Send a delivery again, or those of an endpoint that failed."""
+    from services.cli.commands import webhooks as command  # noqa: PLC0415
+    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
+
+    command.redeliver(
+        FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key),
+        wanted,
+        _conditions(status, event_type, since, until),
+    )
+
+
+@webhooks.command("test")
+def send_test(
+    endpoint: Endpoint,
+    *,
+    as_json: Json = False,
+    data_dir: Folder = DEFAULT_FOLDER,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Send a test event and show how it went; exit code 1 when it was not taken."""
+    from services.cli.commands import webhooks as command  # noqa: PLC0415
+    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
+
+    address = FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key)
+    raise typer.Exit(command.send_test(address, endpoint, as_json=as_json))
+
+
+def _conditions(
+    status: str | None, event_type: str | None, since: str | None, until: str | None
+) -> dict[str, str | None]:
+    return {"status": status, "type": event_type, "created_after": since, "created_before": until}

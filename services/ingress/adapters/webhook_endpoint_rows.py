@@ -17,8 +17,8 @@ from shared.security.webhook_secrets import SecretBox
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_secrets import create_secret, rotate_secret
 
-_COLUMNS = """e.id, e.url, e.events, e.description, e.metadata::text AS metadata, e.enabled, e.disabled_reason,
-    e.disabled_at, e.failing_since, e.created_at, e.updated_at, ARRAY(
+_COLUMNS = """e.id, e.url, e.events, e.description, e.metadata::text AS metadata, e.enabled,
+    e.disabled_reason, e.disabled_at, e.failing_since, e.created_at, e.updated_at, ARRAY(
         SELECT ROW(s.created_at, s.expires_at) FROM webhook_secrets s
         WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
         ORDER BY s.id DESC) AS secrets"""
@@ -83,9 +83,7 @@ class WebhookEndpointRows:
             )
             if done != "INSERT 0 1":
                 raise TooManyEndpointsError(f"There may be at most {self._max_endpoints} webhook endpoints.")
-            secret = await create_secret(
-                connection, self._box, tenant_id=tenant_id, endpoint_id=endpoint_id
-            )
+            secret = await create_secret(connection, self._box, tenant_id=tenant_id, endpoint_id=endpoint_id)
             return _endpoint(await connection.fetchrow(_GET, endpoint_id)), secret
 
     async def get(self, tenant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:

@@ -14,6 +14,12 @@ from services.ingress.api.schemas.inference import (
     ImageRequest,
 )
 from services.ingress.api.schemas.jobs import JobSubmission
+from services.ingress.api.schemas.webhooks import (
+    Redelivery,
+    SecretRotation,
+    WebhookEndpointChange,
+    WebhookEndpointCreation,
+)
 from shared import __version__
 
 DESCRIPTION = (
@@ -26,6 +32,10 @@ _TAKEN: tuple[type[BaseModel], ...] = (
     EmbeddingRequest,
     ImageRequest,
     JobSubmission,
+    Redelivery,
+    SecretRotation,
+    WebhookEndpointChange,
+    WebhookEndpointCreation,
 )
 
 

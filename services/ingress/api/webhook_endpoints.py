@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
 from services.ingress.api.answers import json_answer
-from services.ingress.api.small_body import read_small_body
 from services.ingress.api.context import principal_of
 from services.ingress.api.listing import list_answer
+from services.ingress.api.small_body import read_small_body
 from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_after, read_limit
 from services.ingress.domain.webhook_endpoint import PREFIX
 from services.ingress.domain.webhook_endpoint_fields import (
@@ -21,7 +21,7 @@ from services.ingress.domain.webhook_endpoint_fields import (
 )
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
-from shared.security.egress.policy import EgressPolicy, UrlNotAllowedError
+from shared.security.egress import EgressPolicy, UrlNotAllowedError
 
 
 class WebhookEndpointEndpoints:

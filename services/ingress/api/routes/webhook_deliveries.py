@@ -43,6 +43,7 @@ def webhook_delivery_routes(endpoints: WebhookDeliveryEndpoints) -> Iterator[Raw
         status=202,
         answer=shapes.RedeliveryCount,
         takes=shapes.Redelivery,
+        takes_nothing_too=True,
         parameters=(ENDPOINT_ID,),
         errors=(400, 401, 404, 409, 413, 422, 503),
     )
@@ -79,7 +80,7 @@ def _look(
         f"{path}/{{delivery_id}}/redeliver",
         endpoints.redeliver,
         summary=f"Send a delivery {whose} again",
-        description="With the same `webhook-id`, so that its receiver knows it again; a new round of retries.",
+        description="With the same `webhook-id`, so that the receiver knows it; with retries of its own.",
         tag=_TAG,
         status=202,
         answer=shapes.WebhookDeliveryObject,

@@ -45,7 +45,9 @@ class WebhookEndpointChange(BaseModel):
     events: list[str] | None = Field(default=None, description=_EVENTS)
     description: str | None = None
     metadata: dict[str, Any] | None = Field(default=None, description="Replaces what was there.")
-    enabled: bool | None = Field(default=None, description="True also after it was disabled for its failures.")
+    enabled: bool | None = Field(
+        default=None, description="True also after it was disabled for its failures."
+    )
 
 
 class SecretRotation(BaseModel):
@@ -58,8 +60,8 @@ class SecretRotation(BaseModel):
         ge=0,
         le=MAX_OVERLAP.total_seconds(),
         description=(
-            f"How long the secrets so far sign beside the new one, by default {DEFAULT_OVERLAP.total_seconds():.0f} "
-            "seconds; 0 ends them at once."
+            f"How long the secrets so far sign beside the new one, by default "
+            f"{DEFAULT_OVERLAP.total_seconds():.0f} seconds; 0 ends them at once."
         ),
     )
 
