@@ -10,12 +10,12 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.webhook_delivery import WebhookDelivery
 from services.ingress.domain.webhook_delivery_filter import DeliveryConditions, DeliveryPage
 from shared.contracts.ids import first_id_at
-from shared.errors import NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_planning import plan_test
 from shared.storage.webhook_redelivery import DeliveryFilter, redeliver, redeliver_matching
 
-_COLUMNS = """id, event_id, event_type, endpoint_id, status, attempts, created_at, last_attempt_at,
+_COLUMNS = """id, event_id, event_type, endpoint_id, url, status, attempts, created_at, last_attempt_at,
     next_attempt_at, finished_at, response_status, response_excerpt, duration_ms, error"""
 _GET = f"""SELECT {_COLUMNS}, payload FROM webhook_deliveries
 WHERE id = $1 AND ($2::uuid IS NULL OR endpoint_id = $2)"""  # noqa: S608 - a constant
@@ -24,6 +24,14 @@ WHERE tenant_id = $1 AND ($2::uuid IS NULL OR endpoint_id = $2)
   AND ($3::uuid IS NULL OR id < $3) AND ($4::uuid IS NULL OR id >= $4) AND ($5::uuid IS NULL OR id < $5)
   AND ($6::text IS NULL OR status = $6) AND ($7::text IS NULL OR event_type = $7)
 ORDER BY id DESC LIMIT $8"""  # noqa: S608 - the same
+
+_ENABLED = "SELECT enabled FROM webhook_endpoints WHERE id = $1"
+
+
+class EndpointDisabledError(ConflictError):
+    """Something is to be sent to an endpoint that gets nothing."""
+
+    code = "webhook_endpoint_disabled"
 
 
 class WebhookDeliveryRows:
@@ -48,7 +56,8 @@ class WebhookDeliveryRows:
         """Return one page, newest first, and whether there are more."""
         conditions = wanted.conditions
         async with self._as(tenant_id) as connection:
-            await _require(connection, endpoint_id)
+            if endpoint_id is not None:
+                await _is_enabled(connection, endpoint_id)
             rows = await connection.fetch(
                 _PAGE,
                 tenant_id,
@@ -63,24 +72,39 @@ class WebhookDeliveryRows:
         return [_delivery(row) for row in rows[: wanted.limit]], len(rows) > wanted.limit
 
     async def test(self, tenant_id: UUID, endpoint_id: UUID) -> WebhookDelivery:
-        """Plan a test event to one endpoint, whatever its filter."""
+        """Plan a test event to one endpoint, whatever its filter.
+
+        Raises:
+            EndpointDisabledError: It is disabled.
+        """
         async with self._as(tenant_id) as connection:
+            await _require_enabled(connection, endpoint_id)
             delivery_id = await plan_test(connection, tenant_id=tenant_id, endpoint_id=endpoint_id)
             return await _one(connection, endpoint_id, delivery_id)
 
     async def redeliver(
         self, tenant_id: UUID, endpoint_id: UUID | None, delivery_id: UUID
     ) -> WebhookDelivery:
-        """Send one again, with the same ``webhook-id``."""
+        """Send one again, with the same ``webhook-id``.
+
+        Raises:
+            EndpointDisabledError: Its endpoint is disabled, or was deleted.
+        """
         async with self._as(tenant_id) as connection:
-            await _one(connection, endpoint_id, delivery_id)
+            found = await _one(connection, endpoint_id, delivery_id)
+            if found.endpoint_id is not None and not await connection.fetchval(_ENABLED, found.endpoint_id):
+                raise EndpointDisabledError("The endpoint of this delivery is disabled, or was deleted.")
             await redeliver(connection, [delivery_id])
             return await _one(connection, endpoint_id, delivery_id)
 
     async def redeliver_matching(
         self, tenant_id: UUID, endpoint_id: UUID, conditions: DeliveryConditions, limit: int
     ) -> int:
-        """Send those again that fulfil the conditions, ``limit`` at most; returns how many."""
+        """Send those again that fulfil the conditions, ``limit`` at most; returns how many.
+
+        Raises:
+            EndpointDisabledError: The endpoint is disabled.
+        """
         where = DeliveryFilter(
             endpoint_id=endpoint_id,
             status=conditions.status,
@@ -89,7 +113,7 @@ class WebhookDeliveryRows:
             created_before=conditions.created_before,
         )
         async with self._as(tenant_id) as connection:
-            await _require(connection, endpoint_id)
+            await _require_enabled(connection, endpoint_id)
             return await redeliver_matching(connection, where, limit=limit)
 
     @asynccontextmanager
@@ -98,11 +122,16 @@ class WebhookDeliveryRows:
             yield connection
 
 
-async def _require(connection: Connection, endpoint_id: UUID | None) -> None:
-    if endpoint_id is not None and not await connection.fetchval(
-        "SELECT true FROM webhook_endpoints WHERE id = $1", endpoint_id
-    ):
+async def _is_enabled(connection: Connection, endpoint_id: UUID) -> bool:
+    enabled: bool | None = await connection.fetchval(_ENABLED, endpoint_id)
+    if enabled is None:
         raise NotFoundError("There is no webhook endpoint with this id.")
+    return enabled
+
+
+async def _require_enabled(connection: Connection, endpoint_id: UUID) -> None:
+    if not await _is_enabled(connection, endpoint_id):
+        raise EndpointDisabledError("The webhook endpoint is disabled; enable it first.")
 
 
 async def _one(connection: Connection, endpoint_id: UUID | None, delivery_id: UUID) -> WebhookDelivery:

@@ -23,6 +23,8 @@ class WebhookDelivery:
     event_id: UUID
     event_type: str
     endpoint_id: UUID | None
+    url: str | None
+    """None: the endpoint's."""
     status: str
     attempts: int
     created_at: datetime
@@ -42,6 +44,7 @@ class WebhookDelivery:
             "id": public_id(PREFIX, self.id),
             "object": "webhook_delivery",
             "endpoint_id": self.endpoint_id and public_id(webhook_endpoint.PREFIX, self.endpoint_id),
+            "url": self.url,
             "message_id": public_id(MESSAGE_PREFIX, self.event_id),
             "type": self.event_type,
             "status": self.status,

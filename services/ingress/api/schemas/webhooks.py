@@ -146,6 +146,7 @@ class WebhookDeliveryObject(BaseModel):
     id: str = Field(examples=["whd_0198c1f2a5b47c3d8e9f001122334455"])
     object: Literal["webhook_delivery"] = "webhook_delivery"
     endpoint_id: str | None = Field(description="Null: to the URL that a job named.")
+    url: str | None = Field(description="That URL; null where it is the endpoint's.")
     message_id: str = Field(description="The `webhook-id` header, the same for each attempt.")
     type: str = Field(examples=["job.completed"])
     status: DeliveryStatus
