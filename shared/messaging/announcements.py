@@ -1,4 +1,4 @@
-"""Tells whoever waits that jobs changed."""
+"""Tells whoever waits that jobs changed, or that webhooks are due."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 
 from shared.contracts.jobs import JOBS_A_BROADCAST, JobsChanged
+from shared.contracts.webhooks import WebhooksDue
 from shared.errors import PenstockError
 from shared.messaging.broker import Broker, Message
 
@@ -24,3 +25,11 @@ async def announce_changes(broker: Broker, job_ids: Sequence[UUID]) -> None:
             await broker.broadcast(Message(type=changed.message_type, body=changed.encode()))
     except PenstockError as error:
         _log.warning("change not announced", jobs=len(job_ids), code=error.code)
+
+
+async def announce_webhooks(broker: Broker) -> None:
+    """Broadcast that webhooks are due, after the commit that planned them; as lenient as the other."""
+    try:
+        await broker.broadcast(Message(type=WebhooksDue.message_type, body=WebhooksDue().encode()))
+    except PenstockError as error:
+        _log.warning("webhooks not announced", code=error.code)

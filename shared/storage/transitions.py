@@ -14,6 +14,8 @@ import orjson
 
 from shared.contracts.jobs import Failure, JobStatus, Usage
 from shared.storage.postgres import Connection
+from shared.storage.webhook_jobs import job_ended
+from shared.storage.webhook_planning import plan
 
 _LOCK_OPEN = """
 SELECT id FROM jobs
@@ -64,12 +66,23 @@ WITH ended AS (
         last_event = j.last_event + 1
     FROM ended e LEFT JOIN doubtful d ON d.job_id = e.id
     WHERE j.id = e.id AND j.id BETWEEN $1 AND $2
-    RETURNING j.id, j.tenant_id, j.last_event, e.status, e.event
+    RETURNING j.id, j.tenant_id, j.status, j.operation, j.lane, j.model, j.background, j.stream, j.metadata,
+        j.failure, j.created_at, j.deadline_at, j.started_at, j.finished_at, j.attempt, j.max_attempts,
+        j.ambiguous_attempts, j.provider, j.provider_model, j.input_tokens, j.output_tokens, j.cached_tokens,
+        j.cost_microusd, j.last_event, j.webhook, e.event
 ), gone AS (
     DELETE FROM outbox o USING ended e WHERE o.job_id = e.id
+), told AS (
+    INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
+    SELECT id, last_event, tenant_id, 'job.' || status, event FROM updated
 )
-INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
-SELECT id, last_event, tenant_id, 'job.' || status, event FROM updated
+SELECT * FROM (
+    SELECT u.*, ARRAY(
+        SELECT w.id FROM webhook_endpoints w
+        WHERE w.tenant_id = u.tenant_id AND w.enabled AND webhook_wants(w.events, 'job.' || u.status)
+    ) AS endpoints FROM updated u
+) heard
+WHERE webhook IS NOT NULL OR endpoints <> '{}'
 """
 
 
@@ -120,7 +133,7 @@ async def finish_jobs(connection: Connection, ends: Sequence[JobEnd]) -> set[UUI
     A job that ended before stays as it is; of two ends for one job the first counts. An attempt of
     another start that is still open becomes ambiguous. Runs as either role inside the caller's
     transaction, in two statements whatever the size of the batch; ``penstock_app`` ends only what its
-    tenant owns.
+    tenant owns. Webhooks that want to hear of it are planned, which takes a third statement if there are any.
 
     Returns:
         The ids of the jobs that changed.
@@ -137,7 +150,9 @@ async def finish_locked_jobs(connection: Connection, ends: Sequence[JobEnd]) -> 
     """Do the same for jobs of which the transaction knows that they are open: it has locked them."""
     if ends:
         ids = [end.job_id for end in ends]
-        await connection.execute(_FINISH, min(ids), max(ids), *map(list, zip(*map(_row, ends), strict=True)))
+        columns = map(list, zip(*map(_row, ends), strict=True))
+        heard = await connection.fetch(_FINISH, min(ids), max(ids), *columns)
+        await plan(connection, map(job_ended, heard))
 
 
 def _row(end: JobEnd) -> tuple[object, ...]:

@@ -43,6 +43,7 @@ CREATE TABLE webhook_secrets (
 );
 CREATE UNIQUE INDEX webhook_secrets_current ON webhook_secrets
     (tenant_id, coalesce(endpoint_id, '00000000-0000-0000-0000-000000000000')) WHERE expires_at IS NULL;
+CREATE INDEX webhook_secrets_by_tenant ON webhook_secrets (tenant_id);
 CREATE INDEX webhook_secrets_by_endpoint ON webhook_secrets (endpoint_id);
 
 CREATE TABLE webhook_deliveries (
@@ -52,6 +53,7 @@ CREATE TABLE webhook_deliveries (
     event_type text NOT NULL,
     endpoint_id uuid,                       -- null: to the URL that one job named
     url text,                               -- of that job; an endpoint's is looked up when it is sent
+    target uuid NOT NULL,                   -- the endpoint, or a tenant's host: what shares a limit
     payload text NOT NULL,                  -- JSON, sent and signed byte for byte
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'failed')),
     attempts integer NOT NULL DEFAULT 0,
@@ -71,13 +73,21 @@ CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, 
 CREATE TABLE webhook_queue (
     delivery_id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL,
-    target uuid NOT NULL,                   -- the endpoint, or a tenant's host: what shares a limit
+    target uuid NOT NULL,                   -- the delivery's
     due_at timestamptz NOT NULL DEFAULT now(), -- while a sender has it: when its lease ends
     failures integer NOT NULL DEFAULT 0,    -- of this round of tries; a redelivery begins a new one
     claim integer NOT NULL DEFAULT 0        -- counts the senders that took it
 ) WITH (fillfactor = 70);
 CREATE INDEX webhook_queue_due ON webhook_queue (due_at);
 CREATE INDEX webhook_queue_by_target ON webhook_queue (target, due_at);
+
+-- Whether one of the patterns '*', 'job.*', 'job.completed' means an event of the type.
+CREATE FUNCTION webhook_wants(patterns text[], event_type text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT EXISTS (SELECT FROM unnest(patterns) AS pattern
+        WHERE pattern IN ('*', event_type)
+           OR (right(pattern, 2) = '.*' AND starts_with(event_type, left(pattern, -1))))
+$$;
 """
 
 PARTITIONS = """
@@ -191,3 +201,4 @@ def downgrade() -> None:
     """Remove the tables; the functions for partitions keep serving the tables of 0001."""
     run(FIXED_TABLES)
     run("DROP TABLE webhook_queue, webhook_deliveries, webhook_secrets, webhook_endpoints")
+    run("DROP FUNCTION webhook_wants")
