@@ -38,7 +38,7 @@ def receiving() -> Iterator[Receiver]:
     """Serve while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name that the base class looks for
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.came.put(Hook({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(receiver.status)

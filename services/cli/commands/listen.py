@@ -128,7 +128,7 @@ async def _remove_leftovers(api: FleetApi) -> None:
 
 def _lives(mark: Mapping[str, Any]) -> bool:
     try:
-        return int(psutil.Process(int(mark["pid"])).create_time()) == mark["since"]
+        return int(psutil.Process(int(mark["pid"])).create_time()) == int(mark["since"])
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
 

@@ -41,7 +41,7 @@ async def as_bob(api: Api, bob: Tenant) -> AsyncGenerator[aiohttp.ClientSession]
         yield http
 
 
-async def test_an_endpoint_shows_its_secret_once(api: Api, rows: Rows):
+async def test_an_endpoint_shows_its_secret_once(api: Api, rows: Rows, capfd: pytest.CaptureFixture[str]):
     body = {"url": URL, "events": ["job.*"], "description": "Orders", "metadata": {"team": "orders"}}
     async with api.http.post(ENDPOINTS, json=body) as answer:
         assert answer.status == 201
@@ -58,6 +58,9 @@ async def test_an_endpoint_shows_its_secret_once(api: Api, rows: Rows):
         "SELECT string_agg(encode(sealed, 'escape'), '') FROM webhook_secrets"
     ).fetchone()
     assert secret.removeprefix("whsec_") not in sealed
+    logged = capfd.readouterr().out
+    assert "/v1/webhook_endpoints" in logged
+    assert secret.removeprefix("whsec_") not in logged
 
 
 async def test_a_change_changes_what_it_names_by_either_method(api: Api):
@@ -173,30 +176,29 @@ async def test_another_tenants_endpoint_does_not_exist(api: Api, as_bob: aiohttp
     assert await call(api.http, "GET", one) == {k: v for k, v in made.items() if k != "secret"}
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1/hook",
-        "http://2130706433/",
-        "http://[::ffff:10.0.0.1]/",
-        "http://169.254.169.254/latest/meta-data",
-        "http://localhost:9000/",
-        "https://user:secret@hooks.example.com/",
-        "ftp://hooks.example.com/",
-        "https://hooks.example.com:5432/",
-        "hooks.example.com",
-        "https://hooks.example.com/\0",
-        "",
-        "https://hooks.example.com/" + "x" * 10_000,
-    ],
+REFUSED = (
+    "http://127.0.0.1/hook",
+    "http://2130706433/",
+    "http://[::ffff:10.0.0.1]/",
+    "http://169.254.169.254/latest/meta-data",
+    "http://localhost:9000/",
+    "https://user:secret@hooks.example.com/",
+    "ftp://hooks.example.com/",
+    "https://hooks.example.com:5432/",
+    "hooks.example.com",
+    "https://hooks.example.com/\0",
+    "",
+    "https://hooks.example.com/" + "x" * 10_000,
 )
-async def test_a_url_that_may_not_be_called_is_refused_with_its_name(api: Api, url: str):
-    refused = (await call(api.http, "POST", ENDPOINTS, {"url": url}, 422))["error"]
-    assert (refused["code"], refused["param"]) == ("url_not_allowed", "url")
-    assert "secret@" not in refused["message"]
+
+
+async def test_a_url_that_may_not_be_called_is_refused_with_its_name(api: Api):
     made = await create(api.http)
-    refused = await call(api.http, "PATCH", f"{ENDPOINTS}/{made['id']}", {"url": url}, 422)
-    assert refused["error"]["param"] == "url"
+    for url in REFUSED:
+        for method, path in (("POST", ENDPOINTS), ("PATCH", f"{ENDPOINTS}/{made['id']}")):
+            refused = (await call(api.http, method, path, {"url": url}, 422))["error"]
+            assert (refused["code"], refused["param"]) == ("url_not_allowed", "url"), url
+            assert "secret@" not in refused["message"]
 
 
 async def test_an_operator_can_allow_a_network(make_settings: Callable[..., IngressSettings], alice: Tenant):
