@@ -60,6 +60,8 @@ async def _listen(address: FleetAddress, wanted: Listening) -> None:
             url = wanted.public_url or f"http://{_bracketed(wanted.host)}:{port}/"
             async with _endpoint(api, url, wanted.events) as endpoint:
                 desk.secret.set_result(endpoint["secret"])
+                if forward is not None:
+                    _say(f"What is handed on is signed with {endpoint['secret']}, good while this runs.")
                 _say(f"Listening for {', '.join(wanted.events)} at {url}; Ctrl-C ends it.")
                 await stop.wait()
             _say("Removed the endpoint.")
