@@ -10,7 +10,7 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.webhook_delivery import WebhookDelivery
 from services.ingress.domain.webhook_delivery_filter import DeliveryConditions, DeliveryPage
 from shared.contracts.ids import first_id_at
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_planning import plan_test
 from shared.storage.webhook_redelivery import DeliveryFilter, redeliver, redeliver_matching
@@ -79,7 +79,11 @@ class WebhookDeliveryRows:
         """
         async with self._as(tenant_id) as connection:
             await _require_enabled(connection, endpoint_id)
-            delivery_id = await plan_test(connection, tenant_id=tenant_id, endpoint_id=endpoint_id)
+            try:
+                delivery_id = await plan_test(connection, tenant_id=tenant_id, endpoint_id=endpoint_id)
+            except asyncpg.CheckViolationError as error:
+                message = "The partition of the day is still to be made."
+                raise DatabaseUnavailableError(message) from error
             return await _one(connection, endpoint_id, delivery_id)
 
     async def redeliver(

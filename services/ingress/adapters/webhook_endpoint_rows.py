@@ -74,17 +74,22 @@ class WebhookEndpointRows:
         Raises:
             TooManyEndpointsError: There are as many as there may be.
         """
-        endpoint_id = new_id()
         async with self._as(tenant_id) as connection:
-            # Otherwise two that come at the same time would both be the last one.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", str(tenant_id))
-            done = await connection.execute(
-                _INSERT, endpoint_id, tenant_id, *_values(fields), self._max_endpoints
-            )
-            if done != "INSERT 0 1":
-                raise TooManyEndpointsError(f"There may be at most {self._max_endpoints} webhook endpoints.")
-            secret = await create_secret(connection, self._box, tenant_id=tenant_id, endpoint_id=endpoint_id)
-            return _endpoint(await connection.fetchrow(_GET, endpoint_id)), secret
+            return await self.insert(connection, tenant_id, new_id(), fields)
+
+    async def insert(
+        self, connection: Connection, tenant_id: UUID, endpoint_id: UUID, fields: EndpointFields
+    ) -> tuple[WebhookEndpoint, str]:
+        """Do the same in a transaction of the caller's, which acts for the tenant."""
+        # Otherwise two that come at the same time would both be the last one.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", str(tenant_id))
+        done = await connection.execute(
+            _INSERT, endpoint_id, tenant_id, *_values(fields), self._max_endpoints
+        )
+        if done != "INSERT 0 1":
+            raise TooManyEndpointsError(f"There may be at most {self._max_endpoints} webhook endpoints.")
+        secret = await create_secret(connection, self._box, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        return _endpoint(await connection.fetchrow(_GET, endpoint_id)), secret
 
     async def get(self, tenant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
         """Return one."""

@@ -1,4 +1,4 @@
-"""What a caller may attach to its objects."""
+"""The caller's own ``metadata`` of a job."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from shared.errors import UnprocessableRequestError
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 32
-"""Far below where writing JSON gives up, as lists of objects wrap it."""
+"""Far below where writing JSON gives up, as lists of jobs wrap it."""
 
 
 def read_metadata(value: object) -> Mapping[str, Any]:
-    """Check the member ``metadata``; absent or null is empty.
+    """Check that it can be kept.
 
     Raises:
-        InvalidRequestError: It is no object, too deep or too long, or has what PostgreSQL cannot hold.
+        InvalidRequestError: It is no object, too long, too deep, or holds a NUL.
     """
     if value is None:
         return {}

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from services.ingress.domain.checks import expect, required, wrong_type
+import orjson
+
+from services.ingress.domain.checks import expect, required, storable, wrong_type
 from services.ingress.domain.inference import Inference, check_inference
 from services.ingress.domain.json_text import parse_object, raw_member
 from services.ingress.domain.lanes import background_lane
-from services.ingress.domain.metadata import read_metadata
 from shared.contracts.jobs import Lane, Operation
 from shared.errors import InvalidRequestError, UnprocessableRequestError
 
+MAX_METADATA_BYTES = 16 * 1024
+MAX_METADATA_DEPTH = 32
+"""Far below where writing JSON gives up, as lists of jobs wrap it."""
 _FIELDS = {"operation", "input", "lane", "deadline", "metadata", "max_attempts"}
 _Choice = TypeVar("_Choice", Operation, Lane)
 
@@ -65,7 +69,7 @@ def read_submission(body: bytes, limits: JobLimits, now: datetime) -> Submission
         inference=inference,
         lane=background_lane(inference.service_tier) if lane is None else _choice(Lane, lane, "lane"),
         deadline_at=_deadline(fields.get("deadline"), limits, now),
-        metadata=read_metadata(fields.get("metadata")),
+        metadata=_metadata(fields.get("metadata")),
         max_attempts=_attempts(fields.get("max_attempts"), limits),
     )
 
@@ -119,6 +123,32 @@ def _bad_deadline(limits: JobLimits) -> UnprocessableRequestError:
         f"'deadline' must lie in the future, at most {limits.max_deadline_s:g} seconds from now.",
         param="deadline",
     )
+
+
+def _metadata(value: object) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong_type(value, "an object", "metadata")
+    if _deeper_than(MAX_METADATA_DEPTH, value):
+        raise UnprocessableRequestError(
+            f"'metadata' must not be nested deeper than {MAX_METADATA_DEPTH}.", param="metadata"
+        )
+    text = orjson.dumps(value)
+    if len(text) > MAX_METADATA_BYTES:
+        raise UnprocessableRequestError(
+            f"'metadata' must not be longer than {MAX_METADATA_BYTES} bytes.", param="metadata"
+        )
+    if rb"\u0000" in text.replace(rb"\\", b""):  # a backslash of its own is no escape
+        storable("\0", "metadata")
+    return value
+
+
+def _deeper_than(limit: int, value: object) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_deeper_than(limit - 1, member) for member in members)
 
 
 def _attempts(value: object, limits: JobLimits) -> int:

@@ -324,3 +324,21 @@ async def test_nothing_is_sent_to_an_endpoint_that_is_disabled_or_deleted(api: A
     await call(api.http, "DELETE", one)
     await call(api.http, "POST", again, status=409)
     assert (await call(api.http, "GET", f"/v1/webhook_deliveries/{test['id']}"))["endpoint_id"] == made["id"]
+
+
+async def test_a_day_without_its_partition_is_a_wait_and_no_bug(api: Api, database_url: str):
+    made = await create(api.http)
+    test = f"{ENDPOINTS}/{made['id']}/test"
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        parts = owner.execute(
+            """SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i
+               JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'webhook_deliveries'::regclass"""
+        ).fetchall()
+        for name, _ in parts:
+            owner.execute(f"ALTER TABLE webhook_deliveries DETACH PARTITION {name}")
+        try:
+            assert (await call(api.http, "POST", test, status=503))["error"]["code"] == "database_unavailable"
+        finally:
+            for name, bounds in parts:
+                owner.execute(f"ALTER TABLE webhook_deliveries ATTACH PARTITION {name} {bounds}")
+    await call(api.http, "POST", test, status=202)
