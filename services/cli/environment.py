@@ -10,6 +10,7 @@ from services.cli.embedded import POSTGRES, VALKEY
 from services.cli.remains import MARK
 from services.cli.settings import FleetSettings
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 SIMULATOR_MODELS = ("echo", "text", "embedding", "image")
 
 
@@ -63,6 +64,8 @@ class FleetEnvironment:
             added["PENSTOCK_REDIS__URL"] = engine_urls[VALKEY]
         if settings.objects.url is None:
             added["PENSTOCK_OBJECTS__URL"] = self.folder.objects.as_uri()
+        if settings.egress.allowed_networks is None:
+            added["PENSTOCK_EGRESS__ALLOWED_NETWORKS"] = json.dumps(LOOPBACK)
         added["PENSTOCK_PROVIDERS__SIMULATOR__BASE_URL"] = f"{self.simulator_url}/v1"
         added["PENSTOCK_PROVIDERS__SIMULATOR__MODELS"] = json.dumps(SIMULATOR_MODELS)
         return added

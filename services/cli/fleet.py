@@ -24,6 +24,7 @@ STOP_ORDER = (
     Service("provider_worker", scales=True),  # then work under way ends or is handed back,
     Service("results"),  # then what ended is recorded
     Service("scheduler"),
+    Service("webhook_delivery"),
     Service("simulator"),
 )
 NAMES = tuple(service.name for service in STOP_ORDER)

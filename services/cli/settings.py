@@ -1,5 +1,7 @@
 """Settings of the local fleet: which servers are there already, and where the fleet listens."""
 
+from ipaddress import IPv4Network, IPv6Network
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.config.settings import BrokerUrl, MongoUrl, ObjectsUrl, PostgresUrl, ProcessSettings, RedisUrl
@@ -41,6 +43,12 @@ class ObjectStore(_Server):
     url: ObjectsUrl | None = None
 
 
+class Egress(_Server):
+    """Which networks callers' URLs may lead to; None: this machine's own, so that a receiver can run here."""
+
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] | None = None
+
+
 class FleetSettings(ProcessSettings):
     """What ``penstock up`` and its siblings read."""
 
@@ -56,3 +64,4 @@ class FleetSettings(ProcessSettings):
     redis: RedisServer = RedisServer()
     mongo: MongoServer = MongoServer()
     objects: ObjectStore = ObjectStore()
+    egress: Egress = Egress()

@@ -1,0 +1,1 @@
+"""PostgreSQL and the receivers, as webhook delivery uses them."""

@@ -1,0 +1,143 @@
+"""The queue of deliveries in PostgreSQL: claimed by a lease, so that who dies holds none for long."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from services.webhook_delivery.domain.delivery import DueDelivery
+from services.webhook_delivery.domain.dispatcher import Claimed
+from shared.security.webhook_secrets import SecretBox
+from shared.storage.postgres import Connection, Database
+from shared.storage.webhook_secrets import create_secret
+
+_NEXT_DUE = "SELECT extract(epoch FROM min(due_at) - now())::float8 FROM webhook_queue"
+
+# Goes from target to target by the index, whatever lies between, and takes a few of each.
+_CLAIM = """
+WITH RECURSIVE targets AS (
+    (SELECT target FROM webhook_queue WHERE target > $1 AND target <= $2 ORDER BY target LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.target FROM webhook_queue q
+            WHERE q.target > t.target AND q.target <= $2 ORDER BY q.target LIMIT 1)
+    FROM targets t WHERE t.target IS NOT NULL
+), picked AS (
+    SELECT q.delivery_id, q.target
+    FROM targets t
+    LEFT JOIN unnest($3::uuid[], $4::integer[]) AS known(target, room) ON known.target = t.target
+    CROSS JOIN LATERAL (
+        SELECT w.delivery_id, w.target FROM webhook_queue w
+        WHERE w.target = t.target AND w.due_at <= now()
+        ORDER BY w.due_at LIMIT coalesce(known.room, $5)
+        FOR UPDATE SKIP LOCKED
+    ) q
+    LIMIT $6
+)
+UPDATE webhook_queue SET due_at = now() + $7::interval, claim = claim + 1
+WHERE delivery_id = ANY(ARRAY(SELECT delivery_id FROM picked))
+RETURNING delivery_id, target, failures, claim
+"""
+
+_READ = """
+SELECT d.id, d.tenant_id, d.endpoint_id, d.event_id, d.event_type, d.payload, d.created_at, d.attempts,
+       CASE WHEN d.endpoint_id IS NULL THEN d.url ELSE e.url END AS url,
+       coalesce(e.enabled, true) AS enabled,
+       ARRAY(SELECT s.sealed FROM webhook_secrets s
+             WHERE s.tenant_id = d.tenant_id AND s.endpoint_id IS NOT DISTINCT FROM d.endpoint_id
+               AND (s.expires_at IS NULL OR s.expires_at > now())
+             ORDER BY s.expires_at IS NOT NULL, s.created_at DESC, s.id DESC) AS sealed
+FROM webhook_deliveries d LEFT JOIN webhook_endpoints e ON e.id = d.endpoint_id
+WHERE d.id = ANY($1::uuid[]) AND d.id BETWEEN $2 AND $3
+"""
+
+_RELEASE = """
+UPDATE webhook_queue q SET due_at = now()
+FROM unnest($1::uuid[], $2::integer[]) AS c(id, claim)
+WHERE q.delivery_id = ANY($1::uuid[]) AND q.delivery_id = c.id AND q.claim = c.claim
+"""
+
+_FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
+
+
+class QueueTable:
+    """See ``DeliveryQueue``.
+
+    Args:
+        database: Acts as ``penstock_system``.
+        box: Seals the secret of a tenant that has not asked for one yet.
+        lease_s: How long a claimed delivery is this process's.
+    """
+
+    def __init__(self, database: Database, box: SecretBox, *, lease_s: float) -> None:
+        self._database = database
+        self._box = box
+        self._lease = timedelta(seconds=lease_s)
+        self._last_target = _FIRST
+
+    async def claim(self, limit: int, *, room: Mapping[UUID, int], default_room: int) -> Claimed:
+        """See ``DeliveryQueue.claim``; each look goes on where the one before stopped."""
+        async with self._database.connection() as connection:
+            next_due_s = await connection.fetchval(_NEXT_DUE)
+            if next_due_s is None or next_due_s > 0:
+                return Claimed((), next_due_s)
+            rows = await self._take(connection, limit, list(room), list(room.values()), default_room)
+            return Claimed(await self._read(connection, rows), None)
+
+    async def _take(
+        self, connection: Connection, limit: int, targets: list[UUID], rooms: list[int], default_room: int
+    ) -> list[asyncpg.Record]:
+        taken: list[asyncpg.Record] = []
+        begin, self._last_target = self._last_target, _FIRST
+        for after, until in ((begin, _LAST), (_FIRST, begin)):
+            left = limit - len(taken)
+            if after == until or not left:
+                continue
+            rows = await connection.fetch(
+                _CLAIM, after, until, targets, rooms, default_room, left, self._lease
+            )
+            taken += rows
+            if len(rows) == left:
+                self._last_target = max(row["target"] for row in rows)
+        return taken
+
+    async def _read(self, connection: Connection, claimed: Sequence[asyncpg.Record]) -> list[DueDelivery]:
+        if not claimed:
+            return []
+        taken = {row["delivery_id"]: row for row in claimed}
+        rows = await connection.fetch(_READ, list(taken), min(taken), max(taken))
+        unsigned = {
+            (row["tenant_id"], row["endpoint_id"]) for row in rows if row["url"] and not row["sealed"]
+        }
+        for tenant_id, endpoint_id in unsigned:
+            await create_secret(connection, self._box, tenant_id=tenant_id, endpoint_id=endpoint_id)
+        if unsigned:
+            rows = await connection.fetch(_READ, list(taken), min(taken), max(taken))
+        return [_delivery(row, taken[row["id"]]) for row in rows]
+
+    async def release(self, deliveries: Sequence[DueDelivery]) -> None:
+        """See ``DeliveryQueue.release``."""
+        if deliveries:
+            async with self._database.connection() as connection:
+                await connection.execute(
+                    _RELEASE, [one.id for one in deliveries], [one.claim for one in deliveries]
+                )
+
+
+def _delivery(row: asyncpg.Record, claimed: asyncpg.Record) -> DueDelivery:
+    return DueDelivery(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        target=claimed["target"],
+        endpoint_id=row["endpoint_id"],
+        url=row["url"],
+        enabled=row["enabled"],
+        event_id=row["event_id"],
+        event_type=row["event_type"],
+        payload=row["payload"].encode(),
+        sealed_secrets=tuple(row["sealed"]),
+        failures=claimed["failures"],
+        claim=claimed["claim"],
+        created_at=row["created_at"],
+        attempts=row["attempts"],
+    )

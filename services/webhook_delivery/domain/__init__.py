@@ -1,0 +1,1 @@
+"""Rules of delivery; no I/O."""
