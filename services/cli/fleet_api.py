@@ -44,6 +44,15 @@ class FleetAddress:
         return cls(address, key)
 
 
+class RefusedError(CommandError):
+    """The fleet answers with an error."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+        """As the API has it; empty where the answer is not the API's."""
+
+
 class FleetApi:
     """Makes requests; what goes wrong is a message for the user."""
 
@@ -76,7 +85,8 @@ class FleetApi:
             query: Parameters; those that are None are left out.
 
         Raises:
-            CommandError: The fleet does not answer, or answers with an error; says which.
+            RefusedError: The fleet answers with an error.
+            CommandError: It does not answer.
         """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = self._address.url + path
@@ -90,7 +100,7 @@ class FleetApi:
         except (aiohttp.ClientError, ValueError, OSError) as error:
             raise CommandError(f"{self._address.url} cannot be reached ({_reason(error)}).") from None
         if answer.status >= 300:
-            raise CommandError(_complaint(answer.status, text))
+            raise _refused(answer.status, text)
         return json.loads(text) if text else None
 
 
@@ -98,9 +108,9 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _complaint(status: int, text: str) -> str:
+def _refused(status: int, text: str) -> RefusedError:
     try:
         error = json.loads(text)["error"]
-        return f"{error['message']} ({status} {error['code']})"
+        return RefusedError(f"{error['message']} ({status} {error['code']})", code=str(error["code"]))
     except (ValueError, KeyError, TypeError):
-        return f"The fleet answers with {status}: {text[:200]}"
+        return RefusedError(f"The fleet answers with {status}: {text[:200]}", code="")

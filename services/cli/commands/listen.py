@@ -17,7 +17,7 @@ import psutil
 from aiohttp import web
 
 from services.cli.errors import CommandError
-from services.cli.fleet_api import FleetAddress, FleetApi
+from services.cli.fleet_api import FleetAddress, FleetApi, RefusedError
 from services.cli.listening.forwarding import Forwarder
 from services.cli.listening.received import Received
 from services.cli.listening.receiver import receiving
@@ -102,16 +102,21 @@ async def _endpoint(api: FleetApi, url: str, events: Sequence[str]) -> AsyncIter
     """Have an endpoint while the block runs; what killed listeners of this machine left is removed."""
     await _remove_leftovers(api)
     mark = {"host": socket.gethostname(), "pid": os.getpid(), "since": int(psutil.Process().create_time())}
-    endpoint = await api.request(
-        "POST",
-        ENDPOINTS,
-        {
-            "url": url,
-            "events": list(events),
-            "description": "penstock webhooks listen",
-            "metadata": {MARK: mark},
-        },
-    )
+    wanted = {
+        "url": url,
+        "events": list(events),
+        "description": "penstock webhooks listen",
+        "metadata": {MARK: mark},
+    }
+    try:
+        endpoint = await api.request("POST", ENDPOINTS, wanted)
+    except RefusedError as error:
+        if error.code != "url_not_allowed":
+            raise
+        raise CommandError(
+            f"The fleet may not call {url}: name an address that it can reach with --public-url, or let its "
+            "operator allow this one's network with PENSTOCK_EGRESS__ALLOWED_NETWORKS."
+        ) from None
     try:
         yield endpoint
     finally:

@@ -13,8 +13,10 @@ from shared.contracts.ids import first_id_at
 from shared.errors import ConflictError, DatabaseUnavailableError, NotFoundError
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_planning import plan_test
-from shared.storage.webhook_redelivery import DeliveryFilter, redeliver, redeliver_matching
+from shared.storage.webhook_redelivery import DeliveryFilter, matching_deliveries, redeliver
 
+REDELIVERIES_A_TRANSACTION = 1_000
+"""So that each stays well below what a caller's patience is."""
 _COLUMNS = """id, event_id, event_type, endpoint_id, url, status, attempts, created_at, last_attempt_at,
     next_attempt_at, finished_at, response_status, response_excerpt, duration_ms, error"""
 _GET = f"""SELECT {_COLUMNS}, payload FROM webhook_deliveries
@@ -104,10 +106,11 @@ class WebhookDeliveryRows:
     async def redeliver_matching(
         self, tenant_id: UUID, endpoint_id: UUID, conditions: DeliveryConditions, limit: int
     ) -> int:
-        """Send those again that fulfil the conditions, ``limit`` at most; returns how many.
+        """Send those again that fulfil the conditions, ``limit`` at most, the oldest first; returns how many.
 
         Raises:
             EndpointDisabledError: The endpoint is disabled.
+            DatabaseUnavailableError: Perhaps after a part of them; to repeat the call goes on with the rest.
         """
         where = DeliveryFilter(
             endpoint_id=endpoint_id,
@@ -118,7 +121,12 @@ class WebhookDeliveryRows:
         )
         async with self._as(tenant_id) as connection:
             await _require_enabled(connection, endpoint_id)
-            return await redeliver_matching(connection, where, limit=limit)
+            ids = await matching_deliveries(connection, where, limit=limit)
+        count = 0
+        for at in range(0, len(ids), REDELIVERIES_A_TRANSACTION):
+            async with self._as(tenant_id) as connection:
+                count += len(await redeliver(connection, ids[at : at + REDELIVERIES_A_TRANSACTION]))
+        return count
 
     @asynccontextmanager
     async def _as(self, tenant_id: UUID) -> AsyncIterator[Connection]:
