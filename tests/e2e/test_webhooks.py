@@ -17,6 +17,8 @@ from tests.support.webhook_receiver import Hook, Receiver, receiving
 
 pytestmark = pytest.mark.e2e
 ENDPOINTS = "/v1/webhook_endpoints"
+on_one_broker = pytest.mark.parametrize("fleet", ["embedded"], indirect=True, scope="session")
+"""What concerns the command only is the same on the other."""
 
 
 @pytest.fixture
@@ -179,6 +181,7 @@ def test_the_listener_shows_verifies_and_hands_on_and_leaves_nothing_behind(flee
         assert listeners(fleet) == []
 
 
+@on_one_broker
 def test_the_next_listener_removes_what_a_killed_one_left(fleet: Fleet):
     with listener(fleet, "--json") as process:
         said(process, "Listening for *")
@@ -201,6 +204,7 @@ def test_the_next_listener_removes_what_a_killed_one_left(fleet: Fleet):
     assert listeners(fleet) == []
 
 
+@on_one_broker
 def test_the_command_lists_and_sends_again(fleet: Fleet, receiver: Receiver):
     receiver.status = 410
     with endpoint(fleet, receiver) as made:
