@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 SHORT = 160
-"""Characters of a body that a line shows."""
+"""Characters of a stranger's text that a line shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,10 @@ class Received:
         """Spell it for a person."""
         word = f"NOT VERIFIED: {self.objection}" if self.objection else "verified"
         behind = f"  -> {self.forwarded}" if self.forwarded else ""
+        kind, name = _short(self._type()), _short(self.message_id)
         return (
-            f"{self.at.astimezone():%H:%M:%S}  {self._type():<22}  {self.message_id}  {word}{behind}  "
-            f"{_short(self.body)}"
+            f"{self.at.astimezone():%H:%M:%S}  {kind:<22}  {name}  {word}{behind}  "
+            f"{_short(self.body.decode(errors='replace'))}"
         )
 
     def record(self) -> str:
@@ -62,9 +63,7 @@ class Received:
         return str(content.get("type", "?")) if isinstance(content, dict) else "?"
 
 
-def _short(body: bytes) -> str:
-    """Cut a body to one line without what a terminal would act upon."""
-    text = "".join(
-        character if character.isprintable() else " " for character in body.decode(errors="replace")
-    )
+def _short(text: str) -> str:
+    """Cut a stranger's text to one line, without what a terminal would act upon."""
+    text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"

@@ -17,6 +17,7 @@ from services.ingress.domain.webhook_delivery import PREFIX
 from services.ingress.domain.webhook_delivery_filter import read_delivery_page, read_redelivery
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id
+from shared.errors import NotFoundError
 from shared.messaging.announcements import announce_webhooks
 
 
@@ -79,4 +80,7 @@ def _endpoint_or_all(request: Request) -> UUID | None:
 
 
 def _delivery_id(request: Request) -> UUID:
-    return parse_public_id(PREFIX, request.path_params["delivery_id"])
+    try:
+        return parse_public_id(PREFIX, request.path_params["delivery_id"])
+    except NotFoundError:
+        raise NotFoundError("There is no delivery with this id.") from None

@@ -21,6 +21,7 @@ from services.ingress.domain.webhook_endpoint_fields import (
 )
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
+from shared.errors import NotFoundError
 from shared.security.egress import EgressPolicy, UrlNotAllowedError
 
 
@@ -95,4 +96,7 @@ class WebhookEndpointEndpoints:
 
 def endpoint_id_of(request: Request) -> UUID:
     """Return the endpoint that the path names."""
-    return parse_public_id(PREFIX, request.path_params["endpoint_id"])
+    try:
+        return parse_public_id(PREFIX, request.path_params["endpoint_id"])
+    except NotFoundError:
+        raise NotFoundError("There is no webhook endpoint with this id.") from None

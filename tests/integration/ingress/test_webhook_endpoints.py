@@ -96,7 +96,7 @@ async def test_an_endpoint_is_disabled_and_enabled_again_without_its_past(api: A
     )
 
 
-async def test_a_deleted_endpoint_is_gone(api: Api):
+async def test_a_deleted_endpoint_is_gone_with_its_secrets(api: Api, rows: Rows):
     made = await create(api.http)
     path = f"{ENDPOINTS}/{made['id']}"
     gone = await call(api.http, "DELETE", path)
@@ -104,6 +104,8 @@ async def test_a_deleted_endpoint_is_gone(api: Api):
     for method in ("GET", "DELETE"):
         missing = await call(api.http, method, path, status=404)
         assert missing["error"]["code"] == "not_found"
+    left = "SELECT count(*) FROM webhook_secrets WHERE endpoint_id = %s"
+    assert rows.execute(left, (made["id"].removeprefix("we_"),)).fetchone() == (0,)
 
 
 async def test_endpoints_are_listed_newest_first_in_pages(make_settings, database_url: str):

@@ -32,6 +32,10 @@ def test_a_line_is_one_line_whatever_came():
     assert line.isprintable()
     assert "  ?  " in line
     assert len(line) < SHORT + 80
+    body = json.dumps({"type": "\x1b[2J" + "y" * 10_000}).encode()
+    line = Received(at=AT, headers={"webhook-id": "\x1b[31m"}, body=body).line()
+    assert line.isprintable()
+    assert len(line) < 2 * SHORT + 80
 
 
 def test_a_record_is_json_with_the_whole_body():
