@@ -41,6 +41,7 @@ class Receiver:
     default_status: int = 204
     released: asyncio.Event = field(default_factory=asyncio.Event)
     """Not set: every request waits before it is answered."""
+    _answered: int = 0
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def hang(self) -> None:
@@ -52,6 +53,11 @@ class Receiver:
             await self._came.wait_for(lambda: len(self.received) >= count)
         return self.received
 
+    async def answered(self, count: int) -> None:
+        """Wait until so many answers were written."""
+        async with asyncio.timeout(LIMIT_S), self._came:
+            await self._came.wait_for(lambda: self._answered >= count)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -59,7 +65,13 @@ class Receiver:
         async with self._came:
             self._came.notify_all()
         await self.released.wait()
-        return self.answers.pop(0) if self.answers else web.Response(status=self.default_status)
+        answer = self.answers.pop(0) if self.answers else web.Response(status=self.default_status)
+        await answer.prepare(request)
+        await answer.write_eof()
+        async with self._came:
+            self._answered += 1
+            self._came.notify_all()
+        return answer
 
 
 @asynccontextmanager
