@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands have."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,4 @@ Folder = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url", envvar="PENSTOCK_URL", help="Another fleet than the data folder's, e.g. https://ai.example."
-    ),
-]
-Key = Annotated[
-    str | None,
-    typer.Option("--api-key", envvar="PENSTOCK_API_KEY", help="Another key than the data folder's."),
-]
 DEFAULT_FOLDER = Path(".penstock")

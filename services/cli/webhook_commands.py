@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from services.cli.data_dir import DataDir
-from services.cli.options import DEFAULT_FOLDER, Folder, Json, Key, Url
+from services.cli.fleet_options import Key, Url
+from services.cli.options import DEFAULT_FOLDER, Folder, Json
 
 webhooks = typer.Typer(help="Look after webhooks of a running fleet.", no_args_is_help=True)
 

@@ -34,12 +34,12 @@ class IngressSection(Section):
     key_stale_s: float = Field(default=300.0, ge=0)
     """How long a key that was checked before keeps working while PostgreSQL is down."""
     key_cache_size: int = Field(default=10_000, ge=1)
-    max_webhook_endpoints: int = Field(default=100, ge=1)
-    """Webhook endpoints of one tenant; one more is answered with 409."""
     keep_alive_s: float = Field(default=15.0, gt=0)
     """Pause between the comments that keep a silent event stream open."""
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+[^/\s]$")
     """What callers put before ``/v1``; makes the ``urls`` of a job absolute."""
+    max_webhook_endpoints: int = Field(default=100, ge=1)
+    """Webhook endpoints of one tenant; one more is answered with 409."""
 
 
 class IngressSettings(ServiceSettings):

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from services.ingress.domain.checks import storable
 from services.ingress.domain.job import PREFIX
-from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_limit, read_moment
+from services.ingress.domain.query import expect_known, read_limit, read_moment
 from shared.contracts.ids import first_id_at, parse_public_id
 from shared.contracts.jobs import JobStatus, Operation
 from shared.errors import NotFoundError, UnprocessableRequestError
 
+DEFAULT_LIMIT = 20
 _KNOWN = {"limit", "after", "status", "operation", "model", "background", "created_after", "created_before"}
 
 

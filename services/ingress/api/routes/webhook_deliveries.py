@@ -43,7 +43,7 @@ def webhook_delivery_routes(endpoints: WebhookDeliveryEndpoints) -> Iterator[Raw
         status=202,
         answer=shapes.RedeliveryCount,
         takes=shapes.Redelivery,
-        takes_nothing_too=True,
+        body_required=False,
         parameters=(ENDPOINT_ID,),
         errors=(400, 401, 404, 409, 413, 422, 503),
     )

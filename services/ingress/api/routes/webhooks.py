@@ -96,7 +96,7 @@ def webhook_endpoint_routes(endpoints: WebhookEndpointEndpoints) -> Iterator[Raw
         tag=_TAG,
         answer=shapes.WebhookEndpointWithSecret,
         takes=shapes.SecretRotation,
-        takes_nothing_too=True,
+        body_required=False,
         parameters=(ENDPOINT_ID,),
         errors=(400, 401, 404, 413, 422, 503),
     )
@@ -122,6 +122,6 @@ def webhook_secret_routes(endpoints: WebhookJobSecretEndpoints) -> Iterator[RawR
         tag=_TAG,
         answer=shapes.WebhookSecretMade,
         takes=shapes.SecretRotation,
-        takes_nothing_too=True,
+        body_required=False,
         errors=(400, 401, 413, 422, 503),
     )
