@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from services.ingress.api.schemas import webhooks
 from services.ingress.api.schemas.inference import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -14,12 +15,6 @@ from services.ingress.api.schemas.inference import (
     ImageRequest,
 )
 from services.ingress.api.schemas.jobs import JobSubmission
-from services.ingress.api.schemas.webhooks import (
-    Redelivery,
-    SecretRotation,
-    WebhookEndpointChange,
-    WebhookEndpointCreation,
-)
 from shared import __version__
 
 DESCRIPTION = (
@@ -27,15 +22,15 @@ DESCRIPTION = (
     "never lost. Every answer carries X-Request-Id, and X-Job-Id where there is a job."
 )
 _TAKEN: tuple[type[BaseModel], ...] = (
+    webhooks.WebhookEndpointCreation,
+    webhooks.WebhookEndpointChange,
+    webhooks.SecretRotation,
+    webhooks.Redelivery,
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingRequest,
     ImageRequest,
     JobSubmission,
-    Redelivery,
-    SecretRotation,
-    WebhookEndpointChange,
-    WebhookEndpointCreation,
 )
 
 
