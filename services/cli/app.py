@@ -7,6 +7,7 @@ import typer
 from services.cli.data_dir import DataDir
 from services.cli.operators import queues, workers
 from services.cli.options import DEFAULT_FOLDER, Folder, Json
+from services.cli.webhook_commands import webhooks
 
 app = typer.Typer(
     name="penstock",
@@ -21,6 +22,7 @@ app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
 app.add_typer(queues, name="queues")
 app.add_typer(workers, name="workers")
+app.add_typer(webhooks, name="webhooks")
 
 
 @app.command()

@@ -38,6 +38,9 @@ from services.ingress.adapters.queue_purge import QueuePurge
 from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.adapters.second_look import SecondLook
 from services.ingress.adapters.uploads import Uploads
+from services.ingress.adapters.webhook_delivery_rows import WebhookDeliveryRows
+from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
+from services.ingress.adapters.webhook_job_secret import WebhookJobSecret
 from services.ingress.api.application import make_application
 from services.ingress.api.batches import BatchEndpoints
 from services.ingress.api.dead_letters import DeadLetterEndpoints
@@ -62,8 +65,13 @@ from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
 from services.ingress.api.routes.queues import queue_routes
+from services.ingress.api.routes.webhook_deliveries import webhook_delivery_routes
+from services.ingress.api.routes.webhooks import webhook_endpoint_routes, webhook_secret_routes
 from services.ingress.api.routes.workers import worker_routes
 from services.ingress.api.server import serving
+from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
+from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
+from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.api.workers import WorkerEndpoints
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings
@@ -71,6 +79,8 @@ from shared.config.catalog import Catalog
 from shared.config.settings import PostgresSettings
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
+from shared.security.egress import EgressPolicy
+from shared.security.webhook_secrets import SecretBox
 from shared.storage.bodies import BodyStore
 from shared.storage.files import FileStore
 from shared.storage.postgres import Database
@@ -212,6 +222,7 @@ def _application(
         file_routes(_files(settings, database)),
         batch_routes(BatchEndpoints(rows=BatchRows(database), settings=section)),
         job_change_routes(changes),
+        _webhook_routes(settings, database, link, background),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
@@ -247,6 +258,23 @@ def _files(settings: IngressSettings, database: Database) -> FileEndpoints:
     rows, store, section = FileRows(database), FileStore(settings.objects), settings.ingress
     uploads = Uploads(store, rows, max_bytes=section.max_file_bytes)
     return FileEndpoints(rows=rows, uploads=uploads, store=store, settings=section)
+
+
+def _webhook_routes(
+    settings: IngressSettings, database: Database, link: BrokerLink, background: Background
+) -> Iterator[RawRoute]:
+    section, box = settings.ingress, SecretBox(settings.secret_key)
+    endpoints = WebhookEndpointRows(database, box, max_endpoints=section.max_webhook_endpoints)
+    deliveries = WebhookDeliveryEndpoints(
+        rows=WebhookDeliveryRows(database), link=link, background=background, settings=section
+    )
+    return chain(
+        webhook_endpoint_routes(
+            WebhookEndpointEndpoints(rows=endpoints, policy=EgressPolicy(settings.egress), settings=section)
+        ),
+        webhook_secret_routes(WebhookJobSecretEndpoints(WebhookJobSecret(database, box), section)),
+        webhook_delivery_routes(deliveries),
+    )
 
 
 def _limits(section: IngressSection) -> JobLimits:

@@ -19,6 +19,7 @@ FLEET_VARIABLES = frozenset(
         "PENSTOCK_PORT",
         "PENSTOCK_URL",
         "PENSTOCK_OPERATOR_KEY",
+        "PENSTOCK_API_KEY",
     }
 )
 """Read elsewhere than in a service's settings."""

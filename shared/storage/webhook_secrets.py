@@ -21,8 +21,8 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 
 _RETIRE = """
-UPDATE webhook_secrets SET expires_at = now() + $3::interval
-WHERE tenant_id = $1 AND endpoint_id IS NOT DISTINCT FROM $2 AND expires_at IS NULL
+UPDATE webhook_secrets SET expires_at = least(expires_at, now() + $3::interval)
+WHERE tenant_id = $1 AND endpoint_id IS NOT DISTINCT FROM $2
 """
 
 _PRUNE = """
@@ -64,7 +64,8 @@ async def rotate_secret(
         box: Seals it.
         tenant_id: Whose it is.
         endpoint_id: Which endpoint's.
-        overlap_s: How long the secrets before it go on signing too, at most :data:`MAX_LIVE` in all.
+        overlap_s: How long the secrets before it go on signing too, at most :data:`MAX_LIVE` in all; none of
+            them outlives it, also where an earlier rotation gave it longer.
     """
     await connection.execute(_RETIRE, tenant_id, endpoint_id, timedelta(seconds=overlap_s))
     secret = await create_secret(connection, box, tenant_id=tenant_id, endpoint_id=endpoint_id)
