@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.cancellation import Cancellation
 from services.ingress.adapters.first_publication import FirstPublication
@@ -34,9 +35,12 @@ from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
 from services.ingress.api.server import serving
+from services.ingress.domain.admission import Admission, LaneLimit
+from services.ingress.domain.places import Places
 from services.ingress.domain.submission import JobLimits
-from services.ingress.settings import IngressSection, IngressSettings
+from services.ingress.settings import BacklogSettings, IngressSection, IngressSettings
 from shared.config.catalog import Catalog
+from shared.contracts.jobs import Lane
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
@@ -49,10 +53,11 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
     """Serve the API while the block runs; then stop accepting and let requests under way finish."""
     name = f"ingress-{os.getpid()}"
     watch = JobWatch()
+    backlog = _backlog(settings.ingress.backlog)
     async with (
         Database(settings.postgres, role="penstock_app", name=name) as database,
         open_redis(settings.redis, name=name) as redis,
-        BrokerLink(make_broker(settings.broker, name=name), watch) as link,
+        BrokerLink(make_broker(settings.broker, name=name), watch, [backlog.heard]) as link,
         asyncio.TaskGroup() as tasks,
     ):
         health = Health(
@@ -76,6 +81,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
                 redis=redis,
                 link=link,
                 watch=watch,
+                backlog=backlog,
                 commits=commits,
                 tasks=tasks,
             ),
@@ -98,6 +104,7 @@ def _application(
     redis: Redis,
     link: BrokerLink,
     watch: JobWatch,
+    backlog: Backlog,
     commits: GroupCommit,
     tasks: asyncio.TaskGroup,
 ) -> ASGIApp:
@@ -112,13 +119,20 @@ def _application(
     answers = JobAnswers(
         jobs=BackgroundJobs(bodies, commits, rows, watch),
         rows=rows,
+        backlog=backlog,
         bodies=bodies,
         tasks=tasks,
         base_url=section.public_url or "",
         max_wait_s=section.max_wait_s,
     )
     inference = InferenceEndpoints(
-        catalog=catalog, calls=calls, jobs=answers, settings=section, limits=limits, tasks=tasks
+        catalog=catalog,
+        calls=calls,
+        jobs=answers,
+        backlog=backlog,
+        settings=section,
+        limits=limits,
+        tasks=tasks,
     )
     jobs = JobEndpoints(
         answers=answers,
@@ -139,6 +153,11 @@ def _application(
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
+
+
+def _backlog(settings: BacklogSettings) -> Backlog:
+    limits = {lane: LaneLimit(settings.of(lane).max_wait_s, settings.of(lane).max_jobs) for lane in Lane}
+    return Backlog(Admission(limits, resume_share=settings.resume_share), Places())
 
 
 def _limits(section: IngressSection) -> JobLimits:

@@ -88,4 +88,5 @@ def _as_accepted(new: NewJob) -> Job:
         deadline_at=new.deadline_at,
         max_attempts=new.max_attempts,
         last_event=1,
+        published_at=new.created_at,
     )

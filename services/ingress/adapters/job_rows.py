@@ -22,7 +22,8 @@ _COLUMNS = """id, status, operation, lane, model, background, stream, metadata::
     failure::text AS failure, created_at, deadline_at, started_at, finished_at, attempt, max_attempts,
     ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
     last_event"""
-_GET = f"SELECT {_COLUMNS} FROM jobs WHERE id = $1"  # noqa: S608 - a constant
+_PUBLISHED_AT = "(SELECT o.published_at FROM outbox o WHERE o.job_id = jobs.id) AS published_at"
+_GET = f"SELECT {_COLUMNS}, {_PUBLISHED_AT} FROM jobs WHERE id = $1"  # noqa: S608 - constants
 _RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
 _PAGE = f"""SELECT {_COLUMNS} FROM jobs
 WHERE tenant_id = $1

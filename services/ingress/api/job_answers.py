@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.api.answers import NO_FAILURE, failure_answer, json_answer, raw_answer
 from services.ingress.api.connection import while_connected
@@ -38,6 +39,7 @@ class JobAnswers:
         *,
         jobs: BackgroundJobs,
         rows: JobRows,
+        backlog: Backlog,
         bodies: BodyStore,
         tasks: asyncio.TaskGroup,
         base_url: str,
@@ -45,6 +47,7 @@ class JobAnswers:
     ) -> None:
         self._jobs = jobs
         self._rows = rows
+        self._backlog = backlog
         self._bodies = bodies
         self._tasks = tasks
         self._base_url = base_url
@@ -60,6 +63,7 @@ class JobAnswers:
         """Commit a job; answer with 202, or with its result where the caller waits and it comes in time."""
         context = context_of(request.scope)
         tenant_id = principal_of(request).tenant_id
+        self._backlog.admit(submission.inference.operation, submission.lane, submission.deadline_at)
         job = await self._jobs.accept(
             submission, tenant_id=tenant_id, request_id=context.request_id, created_at=created_at
         )
@@ -102,4 +106,4 @@ class JobAnswers:
 
     def render(self, job: Job) -> dict[str, object]:
         """Spell the job object."""
-        return job.render(self._base_url)
+        return job.render(self._base_url, self._backlog.place_of(job))
