@@ -111,6 +111,15 @@ class JobCancelledError(PenstockError):
     http_status = 409
 
 
+class QueueFullError(PenstockError):
+    """More waits in the queue already than the workers do in time; nothing was accepted."""
+
+    code = "queue_full"
+    kind = "rate_limit_error"
+    http_status = 429
+    retryable = True
+
+
 # --- dependencies -------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from services.ingress.adapters.api_keys import ApiKeys
 from services.ingress.adapters.background import Background
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.bulk_changes import BulkChanges
@@ -73,10 +74,13 @@ from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
 from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
 from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.api.workers import WorkerEndpoints
+from services.ingress.domain.admission import Admission, LaneLimit
 from services.ingress.domain.job_times import JobLimits
-from services.ingress.settings import IngressSection, IngressSettings
+from services.ingress.domain.places import Places
+from services.ingress.settings import BacklogSettings, IngressSection, IngressSettings
 from shared.config.catalog import Catalog
 from shared.config.settings import PostgresSettings
+from shared.contracts.jobs import Lane
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.security.egress import EgressPolicy
@@ -92,11 +96,12 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
     """Serve the API while the block runs; then stop accepting and let requests under way finish."""
     name = f"ingress-{os.getpid()}"
     watch = JobWatch()
+    backlog = _backlog(settings.ingress.backlog)
     async with (
         Database(settings.postgres, role="penstock_app", name=name) as database,
         Database(_few(settings.postgres), role="penstock_system", name=f"{name}-operators") as every_tenant,
         open_redis(settings.redis, name=name) as redis,
-        BrokerLink(make_broker(settings.broker, name=name), watch) as link,
+        BrokerLink(make_broker(settings.broker, name=name), watch, [backlog.heard]) as link,
         asyncio.TaskGroup() as tasks,
     ):
         health = Health(
@@ -127,6 +132,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
                 link=link,
                 drains=drains,
                 watch=watch,
+                backlog=backlog,
                 commits=commits,
                 publication=publication,
                 tasks=tasks,
@@ -152,6 +158,7 @@ def _application(
     link: BrokerLink,
     drains: QueueDrains,
     watch: JobWatch,
+    backlog: Backlog,
     commits: GroupCommit,
     publication: FirstPublication,
     tasks: asyncio.TaskGroup,
@@ -172,6 +179,7 @@ def _application(
     answers = JobAnswers(
         jobs=background_jobs,
         rows=rows,
+        backlog=backlog,
         bodies=bodies,
         tasks=tasks,
         base_url=section.public_url or "",
@@ -183,6 +191,7 @@ def _application(
         calls=calls,
         jobs=answers,
         keyed=keyed,
+        backlog=backlog,
         settings=section,
         limits=limits,
         tasks=tasks,
@@ -204,7 +213,13 @@ def _application(
         limits=limits,
     )
     batches = JobBatchEndpoint(
-        catalog=catalog, jobs=background_jobs, commits=bulk, keys=keys, settings=section, limits=limits
+        catalog=catalog,
+        jobs=background_jobs,
+        backlog=backlog,
+        commits=bulk,
+        keys=keys,
+        settings=section,
+        limits=limits,
     )
     events = EventEndpoint(rows=rows, watch=watch, tasks=tasks, keep_alive_s=section.keep_alive_s)
     routes = chain(
@@ -275,6 +290,11 @@ def _webhook_routes(
         webhook_secret_routes(WebhookJobSecretEndpoints(WebhookJobSecret(database, box), section)),
         webhook_delivery_routes(deliveries),
     )
+
+
+def _backlog(settings: BacklogSettings) -> Backlog:
+    limits = {lane: LaneLimit(settings.of(lane).max_wait_s, settings.of(lane).max_jobs) for lane in Lane}
+    return Backlog(Admission(limits, resume_share=settings.resume_share), Places())
 
 
 def _limits(section: IngressSection) -> JobLimits:

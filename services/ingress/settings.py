@@ -3,6 +3,31 @@
 from pydantic import Field
 
 from shared.config.settings import Section, ServiceSettings
+from shared.contracts.jobs import Lane
+
+
+class LaneSettings(Section):
+    """How much may wait in each queue of a lane before submissions are refused with 429."""
+
+    max_wait_s: float = Field(gt=0)
+    """Longest expected wait until a job begins."""
+    max_jobs: int = Field(gt=0)
+    """Most jobs that wait."""
+
+
+class BacklogSettings(Section):
+    """The lanes' limits, e.g. ``PENSTOCK_INGRESS__BACKLOG__STANDARD__MAX_WAIT_S=600``."""
+
+    interactive: LaneSettings = LaneSettings(max_wait_s=60, max_jobs=100_000)
+    standard: LaneSettings = LaneSettings(max_wait_s=3_600, max_jobs=1_000_000)
+    batch: LaneSettings = LaneSettings(max_wait_s=86_400, max_jobs=5_000_000)
+    resume_share: float = Field(default=0.9, gt=0, lt=1)
+    """A queue that refuses takes jobs again when its backlog is below this share of its limit."""
+
+    def of(self, lane: Lane) -> LaneSettings:
+        """Return the limits of a lane."""
+        limits: LaneSettings = getattr(self, lane.value)
+        return limits
 
 
 class IngressSection(Section):
@@ -47,6 +72,7 @@ class IngressSection(Section):
     """After how long an uploaded batch input goes whose uploader does not say; other files stay."""
     keep_alive_s: float = Field(default=15.0, gt=0)
     """Pause between the comments that keep a silent event stream open."""
+    backlog: BacklogSettings = BacklogSettings()
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+[^/\s]$")
     """What callers put before ``/v1``; makes the ``urls`` of a job absolute."""
     max_webhook_endpoints: int = Field(default=100, ge=1)

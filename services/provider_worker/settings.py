@@ -36,6 +36,8 @@ class WorkerSettings(Section):
     """Patterns such as ``jobs.chat.*``; none means every job queue."""
     concurrency: int = Field(default=1024, ge=1)
     """Most jobs at a time, until their records are confirmed; a waiting call costs some 50 kB and no CPU."""
+    interactive_reserve: float = Field(default=0.25, ge=0, lt=1)
+    """Share of the slots that only interactive jobs fill, where the worker takes that lane."""
     lanes: LaneShares = LaneShares()
     delta_interval_s: float = Field(default=0.01, gt=0)
     """Shortest time between two messages of a stream that somebody waits for."""
@@ -45,6 +47,8 @@ class WorkerSettings(Section):
     """Shortest time between two messages of records; those that come meanwhile share the next one."""
     held_interval_s: float = Field(default=5.0, gt=0)
     """How often the worker says which background jobs it still has."""
+    load_interval_s: float = Field(default=1.0, gt=0, le=2)
+    """How often the worker says how many jobs it has and has done; without news of it, it counts as gone."""
     max_answer_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     """A longer answer of a provider is refused."""
 

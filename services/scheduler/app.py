@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
 
 from services.scheduler.adapters.batch_bodies import StoredBodies
@@ -18,7 +19,10 @@ from services.scheduler.adapters.file_table import FileTable
 from services.scheduler.adapters.idempotency_keys import IdempotencyKeysTable
 from services.scheduler.adapters.leadership import SessionLock
 from services.scheduler.adapters.outbox import OutboxTable
+from services.scheduler.adapters.queue_metrics import QueueMetrics
 from services.scheduler.adapters.silent_jobs import SilentJobsTable
+from services.scheduler.adapters.unpublished import UnpublishedTable
+from services.scheduler.domain.backlog import BacklogWatch
 from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_window import BatchWindow
@@ -32,6 +36,7 @@ from services.scheduler.domain.rounds import Rounds
 from services.scheduler.domain.silence import SilenceWatch
 from services.scheduler.domain.sweep import OutboxSweep
 from services.scheduler.domain.watch import Watch
+from services.scheduler.domain.worker_loads import WorkerLoads
 from services.scheduler.settings import SchedulerSettings
 from shared.config.catalog import Catalog
 from shared.messaging.broker import Broker
@@ -44,7 +49,9 @@ from shared.storage.redis import open_redis
 
 
 @asynccontextmanager
-async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
+async def running(
+    settings: SchedulerSettings, *, registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[Health]:
     """Do what is due, or stand by, until the block ends; then finish the rounds under way."""
     name = f"scheduler-{os.getpid()}"
     broker = make_broker(settings.broker, name=name)
@@ -54,12 +61,20 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
     ):
         await broker.connect()
         try:
-            watch = Watch(
-                leadership=SessionLock(settings.postgres, name=name),
-                tasks=tasks_of(settings, database, broker, redis),
-                interval_s=settings.scheduler.leadership_interval_s,
-            )
-            async with asyncio.TaskGroup() as group:
+            async with (
+                backlog_watch(database, broker, registry) as backlog,
+                asyncio.TaskGroup() as group,
+            ):
+                watch = Watch(
+                    leadership=SessionLock(settings.postgres, name=name),
+                    tasks=(
+                        *tasks_of(settings, database, broker, redis),
+                        Rounds(
+                            name="backlog", task=backlog, interval_s=settings.scheduler.backlog_interval_s
+                        ),
+                    ),
+                    interval_s=settings.scheduler.leadership_interval_s,
+                )
                 work = group.create_task(watch.run())
                 try:
                     yield Health(required={"postgres": database.ping, "broker": broker.ping})
@@ -69,6 +84,20 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Health]:
                     work.cancel()
         finally:
             await broker.close()
+
+
+@asynccontextmanager
+async def backlog_watch(
+    database: Database, broker: Broker, registry: CollectorRegistry
+) -> AsyncIterator[BacklogWatch]:
+    """Assemble what estimates the backlog; it hears the workers from now on, leading or not."""
+    loads, board = WorkerLoads(), QueueMetrics()
+    await broker.listen(loads)
+    registry.register(board)
+    try:
+        yield BacklogWatch(broker=broker, loads=loads, unpublished=UnpublishedTable(database), board=board)
+    finally:
+        registry.unregister(board)
 
 
 def tasks_of(

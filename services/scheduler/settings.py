@@ -24,6 +24,8 @@ class DueSettings(Section):
     deadline_interval_s: float = Field(default=0.5, gt=0)
     deadline_grace_s: float = Field(default=1.0, ge=0)
     """How long after the deadline a worker's own word still counts."""
+    backlog_interval_s: float = Field(default=1.0, gt=0, le=2)
+    """How often the backlog is estimated; ingress forgets an estimate after five seconds."""
     retention_interval_s: float = Field(default=3600.0, gt=0)
     retention_days: int = Field(default=30, ge=1)
     """How many whole days jobs and their bodies are kept."""

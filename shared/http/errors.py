@@ -56,6 +56,8 @@ def error_headers_of_failure(failure: Failure) -> dict[str, str]:
     headers = {}
     if failure.retry_after_s is not None:
         headers["Retry-After"] = str(retry_after(failure.retry_after_s))
+        if failure.http_status == 429:  # what the official clients read first
+            headers["retry-after-ms"] = str(retry_after_ms(failure.retry_after_s))
     if failure.http_status == 401 and failure.code == "invalid_api_key":
         headers["WWW-Authenticate"] = "Bearer"
     return headers
@@ -76,3 +78,8 @@ def retry_after(seconds: float) -> int:
     if not seconds < _LONGEST_RETRY_AFTER_S:  # infinity and NaN, too
         return _LONGEST_RETRY_AFTER_S
     return max(1, math.ceil(seconds))
+
+
+def retry_after_ms(seconds: float) -> int:
+    """Round a wait up to whole milliseconds, within the same bounds."""
+    return min(retry_after(seconds) * 1000, max(1, math.ceil(min(seconds, _LONGEST_RETRY_AFTER_S) * 1000)))

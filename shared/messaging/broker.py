@@ -133,6 +133,18 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """What can be told of a queue at next to no cost."""
+
+    ready: int
+    """Messages that wait for a consumer."""
+    consumers: int
+    """Subscriptions that may take from it now; 0 while it is paused."""
+    oldest_age_s: float | None
+    """Seconds that the first waiting message has waited; None when none waits or the broker does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A message that was given up, with what an operator needs to decide about it."""
 
@@ -220,6 +232,14 @@ class Broker(Protocol):
             queue: Its name.
             with_age: Whether ``oldest_age_s`` is wanted. To learn it a broker may have to take the oldest
                 message for a moment, which then counts as an attempt of it.
+        """
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, Depth]:
+        """Look at many queues at once, touching no message.
+
+        Raises:
+            NotFoundError: One of them does not exist.
+            BrokerUnavailableError: The broker does not answer.
         """
 
     async def pause(self, queue: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -12,25 +11,15 @@ from shared.messaging.batch_consumer import BatchConsumer
 from shared.messaging.broker import Broker, Delivery, Settlement
 from shared.messaging.consumption import Consumption
 from shared.messaging.settlement import reason_for, settle, settlement_for
+from shared.messaging.slots import QueueInHand, QueueShare, Slots
 from shared.messaging.weighted import WeightedBuffers
 
-__all__ = ["BatchConsumer", "Consumer", "QueueShare"]
+__all__ = ["BatchConsumer", "Consumer", "QueueInHand", "QueueShare"]
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE_S = 5.0
 _CANCEL_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class QueueShare:
-    """One of the queues that a consumer empties."""
-
-    queue: str
-    weight: int
-    """Share of the slots when several queues have work, relative to the other weights."""
-    prefetch: int
-    """Most deliveries of this queue held at a time, buffered and running together."""
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
@@ -40,7 +29,8 @@ OnGivenUp = Callable[[Delivery, str], Awaitable[None]]
 class Consumer(Consumption):
     """Weighted consumer with a fixed number of slots; an async context manager.
 
-    A free slot takes from the queues that have work in proportion to their weights. A delivery whose
+    A free slot takes from the queues that have work in proportion to their weights, and from each by
+    deadline (``ByDeadline``); a group of queues that fills its own slots is passed over. A delivery whose
     ``attempt`` is over its limit is dead-lettered without calling the handler. When a handler ends with
     a retryable error, its slot is held for that error's ``retry_after_s`` (at most 5 s) before the
     delivery goes back, so that a dependency that is down does not use up the attempts in no time.
@@ -67,7 +57,7 @@ class Consumer(Consumption):
         super().__init__(broker)
         self._shares = tuple(shares)
         self._handler = handler
-        self._free = concurrency
+        self._slots = Slots(shares, concurrency)
         self._limits = (
             {share.queue: max_deliveries for share in shares}
             if isinstance(max_deliveries, int)
@@ -104,6 +94,13 @@ class Consumer(Consumption):
             await self.rest()
             raise
 
+    def in_hand(self) -> Mapping[str, QueueInHand]:
+        """Say what there is of each queue."""
+        return {
+            share.queue: self._slots.report(share.queue, waiting=self._waiting.of(share.queue))
+            for share in self._shares
+        }
+
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, hand back what has not begun, let the rest finish.
 
@@ -125,21 +122,20 @@ class Consumer(Consumption):
             self._release(delivery)
             return
         self._waiting.add(queue, delivery)
-        if self._free:
+        if self._slots.free:
             self._start_next()
 
     def _start_next(self) -> None:
-        delivery = self._waiting.take()
+        delivery = self._waiting.take(passing_over=self._slots.full_queues)
         if delivery is None:
             return
-        self._free -= 1
+        began = self._slots.begin(delivery.queue)
         task = self._tasks.create_task(self._run(delivery))
         self._running[task] = delivery
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, began))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._free += 1
+    def _ended(self, began: float, task: asyncio.Task[None]) -> None:
+        self._slots.end(self._running.pop(task).queue, began)
         if not self._draining:
             self._start_next()
 

@@ -175,6 +175,7 @@ def as_accepted(new: NewJob) -> Job:
         max_attempts=new.max_attempts,
         webhook=None if new.webhook is None else new.webhook.document(),
         last_event=1,
+        published_at=new.created_at,
     )
 
 

@@ -1,5 +1,6 @@
 """The connection to the broker, which may come up after the HTTP server and go away at any time."""
 
+from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
@@ -13,11 +14,18 @@ from shared.messaging.traffic import Traffic
 
 
 class BrokerLink:
-    """Connects in the background; until then every use is an honest error at once."""
+    """Connects in the background; until then every use is an honest error at once.
 
-    def __init__(self, broker: Broker, watch: JobWatch) -> None:
+    Args:
+        broker: Not connected yet.
+        watch: Hears of changes of jobs.
+        hearers: Get every broadcast.
+    """
+
+    def __init__(self, broker: Broker, watch: JobWatch, hearers: Sequence[OnMessage] = ()) -> None:
         self.broker = broker
         self._watch = watch
+        self._hearers = (self._heard, *hearers)
         self._requester: Requester | None = None
         self._listeners: list[OnMessage] = []
         self.traffic = Traffic()
@@ -39,7 +47,8 @@ class BrokerLink:
     async def connect(self) -> None:
         """Connect, listen for changes of jobs, open the inbox; returns when all of it stands."""
         await self.broker.connect()
-        await self.broker.listen(self._heard)
+        for hearer in self._hearers:
+            await self.broker.listen(hearer)
         requester = Requester(self.broker)
         await requester.__aenter__()
         self._requester = requester

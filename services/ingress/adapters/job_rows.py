@@ -20,7 +20,8 @@ _COLUMNS = """id, status, operation, lane, model, background, stream, metadata::
     coalesce(erased_at, CASE WHEN erase_at <= now() THEN erase_at END) AS erased_at, attempt, max_attempts,
     ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
     last_event, run_at, webhook::text AS webhook"""
-_GET = f"SELECT {_COLUMNS} FROM jobs WHERE id = $1"  # noqa: S608 - a constant
+_PUBLISHED_AT = "(SELECT o.published_at FROM outbox o WHERE o.job_id = jobs.id) AS published_at"
+_GET = f"SELECT {_COLUMNS}, {_PUBLISHED_AT} FROM jobs WHERE id = $1"  # noqa: S608 - constants
 _RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
 _SEVERAL = f"SELECT {_COLUMNS} FROM jobs WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"  # noqa: S608 - a constant
 _PAGE = f"""SELECT {_COLUMNS} FROM jobs

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.provider_calls import ProviderCalls
 from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
 from services.ingress.api.body import read_body
@@ -40,6 +41,7 @@ class InferenceEndpoints:
         calls: ProviderCalls,
         jobs: JobAnswers,
         keyed: KeyedCalls,
+        backlog: Backlog,
         settings: IngressSection,
         limits: JobLimits,
         tasks: asyncio.TaskGroup,
@@ -48,6 +50,7 @@ class InferenceEndpoints:
         self._calls = calls
         self._jobs = jobs
         self._keyed = keyed
+        self._backlog = backlog
         self._settings = settings
         self._limits = limits
         self._tasks = tasks
@@ -72,6 +75,7 @@ class InferenceEndpoints:
             return await self._as_job(inference, preference, use, request)
         self._catalog.resolve(inference.model)
         job = self._call_of(inference, request)
+        self._backlog.admit(job.operation, job.lane, job.deadline_at)
         context_of(request.scope).tell_job(job.job_id, job.lane)
         if inference.stream:
             return await self._stream(job, request, include_usage=inference.include_usage)

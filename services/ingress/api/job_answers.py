@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.api.answers import NO_FAILURE, failure_answer, raw_answer
 from services.ingress.api.connection import while_connected
@@ -43,6 +44,7 @@ class JobAnswers:
         *,
         jobs: BackgroundJobs,
         rows: JobRows,
+        backlog: Backlog,
         bodies: BodyStore,
         tasks: asyncio.TaskGroup,
         base_url: str,
@@ -50,6 +52,7 @@ class JobAnswers:
     ) -> None:
         self._jobs = jobs
         self._rows = rows
+        self._backlog = backlog
         self._bodies = bodies
         self._tasks = tasks
         self._base_url = base_url
@@ -75,8 +78,11 @@ class JobAnswers:
         tenant_id = principal_of(request).tenant_id
         job = None if use is None else await self._jobs.earlier(tenant_id, use)
         if job is None:
+            submission = read()
+            if submission.run_at is None:
+                self._backlog.admit(submission.inference.operation, submission.lane, submission.deadline_at)
             job = await self._jobs.accept(
-                read(),
+                submission,
                 tenant_id=tenant_id,
                 request_id=context.request_id,
                 created_at=created_at,
@@ -137,4 +143,4 @@ class JobAnswers:
 
     def render(self, job: Job) -> dict[str, object]:
         """Spell the job object."""
-        return job.render(self._base_url)
+        return job.render(self._base_url, self._backlog.place_of(job))

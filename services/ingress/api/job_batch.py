@@ -1,7 +1,8 @@
 """``POST /v1/jobs/batch``: many jobs in one request."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingress.adapters.background_jobs import BackgroundJobs
+from services.ingress.adapters.backlog import Backlog
 from services.ingress.adapters.bulk_commit import BulkCommit
 from services.ingress.adapters.idempotency_keys import IdempotencyKeys, Remembered
 from services.ingress.api.answers import json_answer, raw_answer
@@ -21,8 +23,10 @@ from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.job_batch import JobBatch, NoJobAcceptedError
 from services.ingress.domain.job_times import JobLimits, read_cancel_after
 from services.ingress.domain.new_job import KeptAnswer, NewJob
+from services.ingress.domain.submission import Submission
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
+from shared.contracts.jobs import Lane, Operation
 from shared.http.errors import openai_error
 
 SLICE_S = 0.01
@@ -40,6 +44,7 @@ class JobBatchEndpoint:
         *,
         catalog: Catalog,
         jobs: BackgroundJobs,
+        backlog: Backlog,
         commits: BulkCommit,
         keys: IdempotencyKeys,
         settings: IngressSection,
@@ -47,6 +52,7 @@ class JobBatchEndpoint:
     ) -> None:
         self._catalog = catalog
         self._jobs = jobs
+        self._backlog = backlog
         self._commits = commits
         self._keys = keys
         self._settings = settings
@@ -76,6 +82,7 @@ class JobBatchEndpoint:
             batch.check_any()
         except NoJobAcceptedError as error:
             return json_answer({**batch.render([]), **openai_error(error)}, error.http_status)
+        self._admit([submission for _, submission in batch.good])
         jobs = await self._prepared(request, batch, now)
         answer = orjson.dumps(batch.render(jobs))
         kept = None if use is None else KeptAnswer(use, ACCEPTED, answer)
@@ -100,6 +107,15 @@ class JobBatchEndpoint:
                 await asyncio.sleep(0)
                 until = clock() + SLICE_S
         return batch
+
+    def _admit(self, submissions: Iterable[Submission]) -> None:
+        """Let all of them into their queues, or none."""
+        deadlines: dict[tuple[Operation, Lane], list[datetime]] = defaultdict(list)
+        for submission in submissions:
+            if submission.run_at is None:
+                deadlines[submission.inference.operation, submission.lane].append(submission.deadline_at)
+        for (operation, lane), moments in deadlines.items():
+            self._backlog.admit(operation, lane, min(moments), jobs=len(moments))
 
     async def _prepared(self, request: Request, batch: JobBatch, now: datetime) -> Sequence[NewJob]:
         tenant_id = principal_of(request).tenant_id

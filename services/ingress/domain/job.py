@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.ingress.domain.place import Place
 from shared.contracts.ids import public_id
 from shared.contracts.jobs import Failure, JobStatus
 from shared.http.errors import openai_error_of_failure
@@ -45,12 +46,15 @@ class Job:
     last_event: int = 0
     run_at: datetime | None = None
     webhook: Mapping[str, Any] | None = None
+    published_at: datetime | None = None
+    """When it was put on its queue, as far as the reader asked; None while it is not there."""
 
-    def render(self, base_url: str) -> dict[str, Any]:
+    def render(self, base_url: str, place: Place | None = None) -> dict[str, Any]:
         """Spell the job object; times are Unix seconds, as in the OpenAI API.
 
         Args:
             base_url: What comes before ``/v1``; empty for paths that are relative to the server.
+            place: Where it stands in its queue, if that is known.
         """
         return {
             "id": public_id(PREFIX, self.id),
@@ -59,6 +63,7 @@ class Job:
             "operation": self.operation,
             "model": self.model,
             "lane": self.lane,
+            "queue": None if place is None else place.render(),
             "background": self.background,
             "stream": self.stream,
             "created_at": _seconds(self.created_at),

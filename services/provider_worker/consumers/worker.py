@@ -9,8 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from services.provider_worker.consumers.activity import Activity
 from services.provider_worker.consumers.control import WorkerControl
 from services.provider_worker.consumers.heartbeat import Heartbeat
-from services.provider_worker.domain.queues import select_queues
+from services.provider_worker.consumers.load_report import LoadReport
+from services.provider_worker.domain.queues import select_queues, slots_of_others
 from services.provider_worker.settings import WorkerSettings
+from shared.contracts.jobs import Lane
 from shared.messaging.broker import Broker, Delivery, OnMessage
 from shared.messaging.consumer import Consumer, QueueShare
 from shared.messaging.topology import FLEET
@@ -87,6 +89,9 @@ class Worker:
         heartbeat = Heartbeat(
             self._broker, consumer.held, worker=self._name, interval_s=self._settings.held_interval_s
         )
+        load = LoadReport(
+            self._broker, consumer.in_hand, worker=self._name, interval_s=self._settings.load_interval_s
+        )
         async with self._records, consumer, asyncio.TaskGroup() as group:
             control = WorkerControl(
                 self._broker,
@@ -98,15 +103,26 @@ class Worker:
                 concurrency=self._settings.concurrency,
             )
             await self._broker.listen(control.heard)
-            beating = group.create_task(heartbeat.run())
+            steady = [group.create_task(work.run()) for work in (heartbeat, load)]
             await stop.wait()
             await control.stop()
             await consumer.drain(self._shutdown_grace_s)
-            beating.cancel()
+            for task in steady:
+                task.cancel()
 
     def _shares(self) -> list[QueueShare]:
-        lanes = self._settings.lanes
+        settings = self._settings
+        queues = select_queues(settings.queues)
+        others = slots_of_others(
+            settings.concurrency, {lane for _, lane in queues}, reserve=settings.interactive_reserve
+        )
         return [
-            QueueShare(queue, weight=lanes.of(lane).weight, prefetch=lanes.of(lane).prefetch)
-            for queue, lane in select_queues(self._settings.queues)
+            QueueShare(
+                queue,
+                weight=settings.lanes.of(lane).weight,
+                prefetch=settings.lanes.of(lane).prefetch,
+                group="interactive" if lane is Lane.INTERACTIVE else "others",
+                slots=None if lane is Lane.INTERACTIVE else others,
+            )
+            for queue, lane in queues
         ]

@@ -1,6 +1,7 @@
 """Which queues a worker takes, and in what proportion."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from shared.contracts.jobs import Lane, Operation
@@ -27,3 +28,18 @@ def select_queues(patterns: Sequence[str]) -> list[tuple[str, Lane]]:
             raise ValueError(f"{pattern!r} matches no queue; there are {', '.join(names)}")
         chosen.update(found)
     return list(chosen.items())
+
+
+def slots_of_others(concurrency: int, lanes: Collection[Lane], *, reserve: float) -> int:
+    """Say how many slots jobs of the other lanes fill at most, so that interactive ones find some free.
+
+    At least one, and all of them where the worker takes no interactive jobs.
+
+    Args:
+        concurrency: Slots in all.
+        lanes: Those that the worker takes.
+        reserve: Share of the slots that is kept for interactive jobs, rounded up.
+    """
+    if Lane.INTERACTIVE not in lanes:
+        return concurrency
+    return max(1, concurrency - math.ceil(reserve * concurrency))

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import asyncpg
 import structlog
@@ -12,6 +12,7 @@ from shared.config.settings import BrokerSettings
 from shared.errors import BrokerUnavailableError, NotFoundError
 from shared.messaging.broker import (
     DeadLetter,
+    Depth,
     Message,
     OnDelivery,
     OnMessage,
@@ -26,6 +27,7 @@ from shared.messaging.postgres.connections import (
     Connections,
     open_connection,
 )
+from shared.messaging.postgres.depths import read_depths
 from shared.messaging.postgres.install import install
 from shared.messaging.postgres.leases import Leases
 from shared.messaging.postgres.listener import Listener
@@ -145,6 +147,12 @@ class PostgresBroker:
         """Look at a queue."""
         self._require(queue)
         return await self._operations.stats(queue)
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, Depth]:
+        """Look at many queues at once."""
+        for queue in queues:
+            self._require(queue)
+        return await read_depths(self._connections, queues)
 
     async def pause(self, queue: str) -> None:
         """Stop deliveries of a queue."""

@@ -1,13 +1,14 @@
 """RabbitMQ behind the broker port."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.config.settings import BrokerSettings
 from shared.errors import BrokerUnavailableError, NotFoundError, PayloadTooLargeError
 from shared.messaging.amqp.channel import Channel
 from shared.messaging.broker import (
     DeadLetter,
+    Depth,
     Message,
     OnDelivery,
     OnMessage,
@@ -26,7 +27,7 @@ from shared.messaging.rabbitmq.declarations import (
 from shared.messaging.rabbitmq.delivery import now_ms
 from shared.messaging.rabbitmq.inbox import PrivateQueue, ear, inbox
 from shared.messaging.rabbitmq.link import Link
-from shared.messaging.rabbitmq.looks import look
+from shared.messaging.rabbitmq.looks import look, look_at_depths
 from shared.messaging.rabbitmq.pauses import Pauses
 from shared.messaging.rabbitmq.publisher import Publisher
 from shared.messaging.rabbitmq.purge import purge
@@ -162,6 +163,10 @@ class RabbitBroker:
     async def stats(self, queue: str, *, with_age: bool = True) -> QueueStats:
         """Look at a queue; see ``looks.py`` for what the age costs."""
         return await look(self._consume_link, self._pauses, self._known(queue).name, with_age=with_age)
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, Depth]:
+        """Look at many queues at once; RabbitMQ does not tell ages."""
+        return await look_at_depths(self._consume_link, [self._known(queue).name for queue in queues])
 
     async def pause(self, queue: str) -> None:
         """Stop deliveries of a queue to every consumer, durably."""

@@ -1,8 +1,10 @@
 """Looks at a queue without consuming it."""
 
+from collections.abc import Mapping, Sequence
+
 from shared.errors import NotFoundError
 from shared.messaging.amqp.errors import NOT_FOUND, ChannelClosedError
-from shared.messaging.broker import QueueStats
+from shared.messaging.broker import Depth, QueueStats
 from shared.messaging.rabbitmq.channel import passing_channel
 from shared.messaging.rabbitmq.declarations import count_queue, dead_queue
 from shared.messaging.rabbitmq.delivery import now_ms
@@ -52,3 +54,23 @@ async def look(link: Link, pauses: Pauses, queue: str, *, with_age: bool) -> Que
         dead=dead.messages,
         paused=await pauses.paused(queue),
     )
+
+
+async def look_at_depths(link: Link, queues: Sequence[str]) -> Mapping[str, Depth]:
+    """Count many queues over one channel; a paused queue has no consumers, for they leave it.
+
+    Raises:
+        NotFoundError: One of them does not exist.
+        BrokerUnavailableError: The broker does not answer.
+    """
+    depths: dict[str, Depth] = {}
+    async with passing_channel(link, TIMEOUT_S) as channel:
+        for queue in queues:
+            try:
+                counted = await count_queue(channel, queue)
+            except ChannelClosedError as error:
+                if error.code != NOT_FOUND:
+                    raise
+                raise NotFoundError(f"There is no queue {queue!r}.") from error
+            depths[queue] = Depth(ready=counted.messages, consumers=counted.consumers, oldest_age_s=None)
+    return depths

@@ -136,6 +136,13 @@ class JobUrls(BaseModel):
     retry: str
 
 
+class JobPlace(BaseModel):
+    """Where a job stands in the queue of its operation and lane; approximate."""
+
+    position: int = Field(description="1 is next.")
+    estimated_wait_s: float | None = Field(description="Null while the pace of the queue is not known.")
+
+
 class JobObject(BaseModel):
     """A job. Times are Unix seconds."""
 
@@ -145,6 +152,7 @@ class JobObject(BaseModel):
     operation: Operation
     model: str
     lane: Lane
+    queue: JobPlace | None = Field(description="Null unless the job waits and its place is known.")
     background: bool = Field(description="False for the record of a synchronous call.")
     stream: bool
     created_at: int

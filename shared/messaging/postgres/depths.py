@@ -1,0 +1,58 @@
+"""How full many queues are, in one statement."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from shared.messaging.broker import Depth
+from shared.messaging.postgres.connections import Connections
+from shared.messaging.postgres.names import lock_class, table_name
+
+CALL_TIMEOUT_S = 5.0
+
+# Both reads of a queue go by an index: the count by that of the visibility time, the first by the key.
+_DEPTH = """
+SELECT <number>::integer AS number,
+       (SELECT count(*) FROM pgmq.q_<table> WHERE vt <= clock_timestamp()) AS ready,
+       (SELECT extract(epoch FROM clock_timestamp() - enqueued_at)::float8 FROM pgmq.q_<table>
+        WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT 1) AS oldest_age_s"""
+
+_ALL = """
+WITH subscriptions AS MATERIALIZED (
+    SELECT classid::bigint AS class, count(*) AS consumers FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 2
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    GROUP BY classid
+)
+SELECT d.number, d.ready, d.oldest_age_s,
+       CASE WHEN EXISTS (SELECT FROM penstock_broker.paused p WHERE p.queue = ($1::text[])[d.number]) THEN 0
+            ELSE coalesce((SELECT s.consumers FROM subscriptions s
+                           WHERE s.class = ($2::bigint[])[d.number]), 0) END AS consumers
+FROM (<depths>) AS d
+"""
+
+
+async def read_depths(connections: Connections, queues: Sequence[str]) -> Mapping[str, Depth]:
+    """Look at queues that exist."""
+    if not queues:
+        return {}
+    rows = await connections.fetch(
+        _statement(tuple(map(table_name, queues))),
+        list(queues),
+        [lock_class(queue) % 2**32 for queue in queues],
+        timeout_s=CALL_TIMEOUT_S,
+    )
+    return {
+        queues[row["number"] - 1]: Depth(
+            ready=row["ready"], consumers=row["consumers"], oldest_age_s=row["oldest_age_s"]
+        )
+        for row in rows
+    }
+
+
+@lru_cache(8)
+def _statement(tables: tuple[str, ...]) -> str:
+    depths = " UNION ALL ".join(
+        _DEPTH.replace("<table>", table).replace("<number>", str(number))
+        for number, table in enumerate(tables, start=1)
+    )
+    return _ALL.replace("<depths>", depths)
