@@ -55,7 +55,7 @@ memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted stream
 
 chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
 	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-300} PENSTOCK_TEST_JOBS=$${PENSTOCK_TEST_JOBS:-20000} \
-	PENSTOCK_TEST_SUBMITTERS=$${PENSTOCK_TEST_SUBMITTERS:-16} PENSTOCK_TEST_THOROUGH=true \
+	PENSTOCK_TEST_SUBMITTERS=$${PENSTOCK_TEST_SUBMITTERS:-8} PENSTOCK_TEST_THOROUGH=true \
 		$(BIN)/python -m pytest tests/faults/test_crash_points.py tests/faults/test_campaign.py $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"

@@ -167,11 +167,10 @@ def test_a_call_that_a_cancellation_did_not_stop_is_found(
     evidence = evidence_of("job.queued", "job.cancelled", status="cancelled", result=None)
     evidence = evidence.model_copy(update={"spans": {KEY: (span,)}})
     assert len(check(history, evidence)) == breaches
-    for victim, excused in (("valkey", True), ("results", False)):
+    for victim, excused in (("results", False), ("valkey", True)):
         history.record(Killed(at=CANCELLED_AT + 0.5, victim=victim, pid=1))
         history.record(Recovered(at=CANCELLED_AT + 1, victim=victim, after_s=0.5))
         assert len(check(history, evidence)) == (0 if excused else breaches)
-        del history.entries[-2:]
 
 
 @pytest.mark.parametrize(("began", "ended", "breaches"), [(10, 20.9, 0), (10, 21.1, 1), (24, 24.1, 1)])
@@ -289,4 +288,4 @@ def test_a_history_is_read_as_it_was_written(tmp_path) -> None:
     history = History(tmp_path / "history.jsonl")
     history.record(Killed(at=5, victim="scheduler", pid=1))
     history.close()
-    assert History.read(tmp_path / "history.jsonl").entries == history.entries
+    assert History.read(tmp_path / "history.jsonl").of(Killed) == history.of(Killed)

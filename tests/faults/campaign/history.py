@@ -1,8 +1,9 @@
 """What happened, as those who were outside of the fleet saw it: one JSON line for each entry."""
 
 import time
+from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -132,14 +133,14 @@ E_ = TypeVar("E_", bound=_Entry)
 
 
 class History:
-    """Entries in the order in which they were recorded.
+    """Entries, those of a type in the order in which they were recorded.
 
     Args:
         path: Also written there, line by line, so that a campaign that ends badly leaves it behind.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.entries: list[Entry] = []
+        self._entries: dict[type[_Entry], list[Entry]] = defaultdict(list)
         self._file = None if path is None else path.open("a", buffering=1)
         self._began = time.monotonic()
         self._epoch = time.time()
@@ -156,13 +157,13 @@ class History:
         """Add an entry, and stamp it unless it has its time."""
         if not entry.at:
             entry = entry.model_copy(update={"at": round(self.now(), 4)})
-        self.entries.append(entry)
+        self._entries[type(entry)].append(entry)
         if self._file is not None:
             self._file.write(entry.model_dump_json() + "\n")
 
     def of(self, kind: type[E_]) -> list[E_]:
         """Return the entries of one type."""
-        return [entry for entry in self.entries if isinstance(entry, kind)]
+        return cast("list[E_]", self._entries[kind])
 
     def close(self) -> None:
         if self._file is not None:
@@ -172,5 +173,6 @@ class History:
     def read(cls, path: Path) -> "History":
         """Read what another campaign left behind."""
         history = cls()
-        history.entries = [_LINE.validate_json(line) for line in path.read_text().splitlines()]
+        for line in path.read_text().splitlines():
+            history.record(_LINE.validate_json(line))
         return history

@@ -22,6 +22,8 @@ from tests.faults.campaign.work import Kind, any_kind, submission
 
 PAUSE_S = 0.3
 """Between two tries of what failed."""
+LOOK_AGAIN_S = (0.5, 2.0)
+"""The same for those who wait for a job: hundreds of them must not come back all at once."""
 ANSWER_LIMIT = aiohttp.ClientTimeout(total=30)
 STREAM_LIMIT = aiohttp.ClientTimeout(total=None, sock_read=45)
 LONG_POLL_S = 10
@@ -100,7 +102,7 @@ class JobClients:
         except BROKEN:
             job = {}
         if "status" not in job:
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self.rng.uniform(*LOOK_AGAIN_S))
             return None
         self.history.record(
             Seen(

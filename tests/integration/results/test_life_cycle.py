@@ -92,7 +92,7 @@ async def check(jobs: Jobs, job: Job) -> None:
         assert sum(attempt["outcome"] == "started" for attempt in attempts) <= len(STARTS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(steps, max_size=14))
 def test_a_job_ends_at_most_once_and_stays_ended(plan: list[tuple], migrated_url: str) -> None:
     asyncio.run(live(migrated_url, plan))
