@@ -1,7 +1,8 @@
 """Many jobs of one request on their way into PostgreSQL: all of them or none."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from uuid import UUID
 
 import asyncpg
@@ -61,7 +62,10 @@ class BulkCommit:
         """
         mine, swept = jobs[: self._max_published], jobs[self._max_published :]
         try:
-            async with self._turns, self._database.transaction(tenant_id) as connection:
+            async with self._turns, AsyncExitStack() as stack:
+                async with database_patience():
+                    connection = await stack.enter_async_context(self._database.transaction(tenant_id))
+                stack.enter_context(_abandoned_in_silence(connection))
                 earlier = await self._take(connection, tenant_id, jobs[0].job_id, kept)
                 if earlier is not None:
                     return earlier
@@ -82,6 +86,16 @@ class BulkCommit:
             if earlier is None:
                 await self._keys.keep(connection, kept.use, status=kept.status, answer=kept.body)
         return earlier
+
+
+@contextmanager
+def _abandoned_in_silence(connection: Connection) -> Iterator[None]:
+    """Close the connection to a server that does not answer: the roll-back would wait for it as well."""
+    try:
+        yield
+    except DatabaseUnavailableError:
+        connection.terminate()
+        raise
 
 
 async def _write(connection: Connection, tenant_id: UUID, jobs: Sequence[NewJob], *, alone_s: float) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from services.ingress.adapters import bulk_commit
 from services.ingress.app import running
 from services.ingress.settings import IngressSettings
 from shared.config.settings import BrokerSettings, PostgresSettings, RedisSettings
@@ -157,14 +158,45 @@ async def test_without_postgresql_calls_go_on_and_jobs_wait_for_a_retry(
         assert (await ask(api.http, "GET", job["urls"]["events"]))[0] == 503
         assert (await ask(api.http, "POST", job["urls"]["cancel"]))[0] == 503
         assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 503
+        keyed = {"json": JOB, "headers": {"Idempotency-Key": "away"}}
+        batch = {"jobs": [JOB]}
         together = await asyncio.gather(
             *(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30)),
             *(ask(api.http, method, path, json=body) for method, path, body in WEBHOOKS),
+            ask(api.http, "POST", "/v1/jobs", **keyed),
+            ask(api.http, "POST", CHAT, **{**keyed, "json": hello()}),
+            ask(api.http, "POST", "/v1/jobs/batch", **{**keyed, "json": batch}),
+            ask(api.http, "POST", "/v1/jobs/batch", json=batch),
         )
         assert {status for status, _ in together} == {503}
     await until(api.http, 202, "POST", "/v1/jobs", json=JOB)
     await until(api.http, 200, "GET", job["urls"]["self"])
     assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 401
+
+
+async def test_a_batch_that_meets_silence_in_its_middle_hears_of_it_and_can_be_sent_again(
+    api: Api, database: EmbeddedPostgres, carol: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    body, key = {"jobs": [JOB] * 300}, {"Idempotency-Key": "in-the-middle"}
+    insert = bulk_commit.insert_jobs
+    async with AsyncExitStack() as outage:
+
+        async def falling_silent(*arguments: Any, **options: Any) -> Any:
+            written = await insert(*arguments, **options)
+            await outage.enter_async_context(silent(database))
+            return written
+
+        monkeypatch.setattr(bulk_commit, "insert_jobs", falling_silent)
+        assert (await ask(api.http, "POST", "/v1/jobs/batch", json=body, headers=key))[0] == 503
+    monkeypatch.setattr(bulk_commit, "insert_jobs", insert)
+    await until(api.http, 202, "POST", "/v1/jobs/batch", json=body, headers=key)
+    with psycopg.connect(database.url) as connection:
+        connection.execute("SET ROLE penstock_system")
+        found = connection.execute(
+            "SELECT count(*) FROM jobs j JOIN api_keys USING (tenant_id) WHERE api_keys.tenant_id = %s",
+            (carol.id,),
+        ).fetchone()
+    assert found == (300,)
 
 
 async def test_an_open_event_stream_outlives_an_outage_of_postgresql(api: Api, database: EmbeddedPostgres):
