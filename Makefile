@@ -8,7 +8,7 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory watchers lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-floor: $(VENV)/.dev ## The least that one sync chat can cost, part by part
 
 memory: $(VENV)/.dev ## Ingress under 100,000 requests and 10,000 aborted streams (make test runs a tenth)
 	PENSTOCK_TEST_MEMORY_REQUESTS=100000 $(BIN)/python -m pytest -s tests/faults/test_ingress_memory.py $(ARGS)
+
+watchers: $(VENV)/.dev ## 10,000 callers who wait on one ingress, by event stream and by long-poll; ARGS="--seconds 600"
+	$(BIN)/python -m tests.benchmarks.watchers.report $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill everything at random under load; PENSTOCK_TEST_KILLS=60 PENSTOCK_TEST_SEED=7, ARGS="-k embedded"
 	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-30} $(BIN)/python -m pytest tests/faults/test_campaign.py $(ARGS)
