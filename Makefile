@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory watchers lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load;
 	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-300} PENSTOCK_TEST_JOBS=$${PENSTOCK_TEST_JOBS:-20000} \
 	PENSTOCK_TEST_SUBMITTERS=$${PENSTOCK_TEST_SUBMITTERS:-8} PENSTOCK_TEST_THOROUGH=true \
 		$(BIN)/python -m pytest tests/faults/test_crash_points.py tests/faults/test_campaign.py $(ARGS)
+
+watchers: $(VENV)/.dev ## 10,000 callers who wait on one ingress, by event stream and by long-poll; ARGS="--seconds 600"
+	$(BIN)/python -m tests.benchmarks.watchers.report $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)

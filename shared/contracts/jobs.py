@@ -27,7 +27,7 @@ class Lane(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """Where a job is; everything from COMPLETED on is final."""
+    """Where a job is; everything from COMPLETED on is final, and only its caller can have it retried."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -40,7 +40,7 @@ class JobStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing can change any more."""
+        """Whether nothing but a retry that its caller asks for can change it any more."""
         return self not in (JobStatus.QUEUED, JobStatus.IN_PROGRESS)
 
 

@@ -149,12 +149,14 @@ class BackgroundJobs:
         clock = asyncio.get_running_loop().time
         until = clock() + wait_s
         with self._watch.of(tenant_id, job_id) as watcher:
-            while True:
-                job = await self._rows.get(tenant_id, job_id)
+            job = await self._rows.get(tenant_id, job_id)
+            while not job.status.final and not watcher.stopping:
                 watcher.seen = job.last_event
-                over = job.status.final or watcher.stopping
-                if over or not await watcher.wait(until - clock()):
-                    return job
+                if not await watcher.wait(until - clock()):
+                    break
+                async with watcher.turn:
+                    job = await self._rows.get(tenant_id, job_id)
+            return job
 
 
 def as_accepted(new: NewJob) -> Job:

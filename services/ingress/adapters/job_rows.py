@@ -32,8 +32,15 @@ WHERE tenant_id = $1
   AND ($8::uuid IS NULL OR batch_id = $8)
   AND ($9::text IS NULL OR lane = $9)
 ORDER BY id DESC LIMIT $10"""  # noqa: S608 - a constant
-_EVENTS = """SELECT e.sequence, e.type, e.data FROM job_events e
-WHERE e.job_id = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3"""
+# What very many waiters read takes one round trip instead of four: the tenant is set for the one statement,
+# by what the rest of it depends on. OFFSET 0 keeps the planner from turning the order round.
+_CALLER = "(SELECT set_config('app.tenant', $2::uuid::text, true) AS tenant OFFSET 0) caller"
+_GET_AT_ONCE = f"""SELECT found.* FROM {_CALLER}
+CROSS JOIN LATERAL ({_GET} AND caller.tenant IS NOT NULL OFFSET 0) found"""  # noqa: S608 - constants
+_EVENTS_AT_ONCE = f"""SELECT found.* FROM {_CALLER} CROSS JOIN LATERAL (
+    SELECT e.sequence, e.type, e.data FROM job_events e
+    WHERE e.job_id = $1 AND caller.tenant IS NOT NULL AND e.sequence > $3 ORDER BY e.sequence LIMIT $4
+) found"""  # noqa: S608 - constants
 
 _BEGINS = """SELECT coalesce(max(sequence), 0) FROM job_events
 WHERE job_id = $1 AND type IN ('job.in_progress', 'job.retrying')"""
@@ -69,8 +76,8 @@ class JobRows:
 
     async def get(self, tenant_id: UUID, job_id: UUID) -> Job:
         """Return a job without its bodies."""
-        async with self._as(tenant_id) as connection:
-            return _job(await connection.fetchrow(_GET, job_id))
+        async with database_patience(), self._database.connection() as connection:
+            return _job(await connection.fetchrow(_GET_AT_ONCE, job_id, tenant_id))
 
     async def result(self, tenant_id: UUID, job_id: UUID) -> JobResult:
         """Return a job with its answer, as far as it is not in the object store."""
@@ -101,9 +108,9 @@ class JobRows:
         self, tenant_id: UUID, job_id: UUID, *, after: int, limit: int
     ) -> tuple[Job, Sequence[JobEvent]]:
         """Return a job and what happened to it after an event; both as of one moment or later."""
-        async with self._as(tenant_id) as connection:
-            job = _job(await connection.fetchrow(_GET, job_id))
-            rows = await connection.fetch(_EVENTS, job_id, after, limit)
+        async with database_patience(), self._database.connection() as connection:
+            job = _job(await connection.fetchrow(_GET_AT_ONCE, job_id, tenant_id))
+            rows = await connection.fetch(_EVENTS_AT_ONCE, job_id, tenant_id, after, limit)
         return job, [JobEvent(row["sequence"], row["type"], row["data"]) for row in rows]
 
     async def answer_begins(self, tenant_id: UUID, job_id: UUID) -> int:

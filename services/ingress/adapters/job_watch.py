@@ -3,8 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from uuid import UUID
+
+READS_AT_ONCE = 6
+"""Of those who were woken; below the size of PostgreSQL's pool, so that others find a connection."""
 
 
 class Watcher:
@@ -25,6 +28,11 @@ class Watcher:
     def stopping(self) -> bool:
         """Whether the process ends, so that waiting is over."""
         return self._watch.stopping
+
+    @property
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Enter it to read after news: when very many are woken, none loses patience over the others."""
+        return self._watch.turns
 
     async def wait(self, limit_s: float) -> bool:
         """Return True when there may be news, False after ``limit_s`` without."""
@@ -50,6 +58,7 @@ class JobWatch:
         self._by_look: OrderedDict[Watcher, None] = OrderedDict()
         """The one for whom nobody has looked for longest comes first."""
         self.stopping = False
+        self.turns = asyncio.Semaphore(READS_AT_ONCE)
 
     @contextmanager
     def of(self, tenant_id: UUID, job_id: UUID) -> Iterator[Watcher]:

@@ -108,7 +108,10 @@ class EventEndpoint:
     async def _next(self, watcher: Watcher, after: int) -> _Page | None:
         """Read on; None while PostgreSQL is away."""
         try:
-            job, events = await self._rows.events(watcher.tenant_id, watcher.job_id, after=after, limit=PAGE)
+            async with watcher.turn:
+                job, events = await self._rows.events(
+                    watcher.tenant_id, watcher.job_id, after=after, limit=PAGE
+                )
         except DatabaseUnavailableError:
             return None
         except NotFoundError:

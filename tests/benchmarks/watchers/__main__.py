@@ -12,7 +12,7 @@ from itertools import islice
 import uvloop
 
 from shared.runtime.open_files import allow_many_connections
-from tests.benchmarks.watchers.waiting import KINDS, Follower, Waiter
+from tests.benchmarks.watchers.waiting import KINDS, Follower, Poller, Waiter
 
 AT_ONCE = 200
 
@@ -31,7 +31,8 @@ async def wait_for_all(host: str, port: int, key: str, kind: str, paths: list[st
     print(json.dumps({"waiting": sum(not waiter.settled.done() for waiter in waiters)}), flush=True)
     ends = Counter(await asyncio.gather(*(waiter.settled for waiter in waiters)))
     comments = sum(waiter.comments for waiter in waiters if isinstance(waiter, Follower))
-    print(json.dumps({"ends": ends, "comments": comments}), flush=True)
+    turned_away = sum(waiter.turned_away for waiter in waiters if isinstance(waiter, Poller))
+    print(json.dumps({"ends": ends, "comments": comments, "turned_away": turned_away}), flush=True)
 
 
 def main() -> None:

@@ -27,6 +27,9 @@ class Watched:
     """Resident, of ingress, with all who wait."""
     memory_before_mb: float
     comments: int
+    """That kept event streams open."""
+    turned_away: int
+    """Polls that were answered with 503, and repeated."""
     ends: dict[str, int]
     """How many callers heard of which end."""
     told_s: float
@@ -65,7 +68,14 @@ def watch(fleet: Fleet, kind: str, *, count: int, seconds: float) -> Watched:
             fleet.json("POST", "/v1/jobs/cancel", {"ids": ids[at : at + CANCELLED_AT_ONCE]})
         answer = json.loads(callers.stdout.readline())
         told_s = time.monotonic() - began
-    return Watched(waiting, cpu_percent, memory_mb, before_mb, answer["comments"], answer["ends"], told_s)
+    return Watched(
+        waiting=waiting,
+        cpu_percent=cpu_percent,
+        memory_mb=memory_mb,
+        memory_before_mb=before_mb,
+        told_s=told_s,
+        **answer,
+    )
 
 
 def _cpu_s(process: psutil.Process) -> float:

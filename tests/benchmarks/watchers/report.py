@@ -31,7 +31,8 @@ def main() -> None:
 def _report(kind: str, found: Watched, count: int) -> bool:
     print(
         f"{kind}: {found.waiting} wait; ingress {found.cpu_percent:.1f} % of a core, "
-        f"{found.memory_mb:.0f} MB ({found.memory_before_mb:.0f} before); {found.comments} comments; "
+        f"{found.memory_mb:.0f} MB ({found.memory_before_mb:.0f} before); {found.comments} comments, "
+        f"{found.turned_away} polls turned away; "
         f"then {found.ends} in {found.told_s:.1f} s",
         flush=True,
     )

@@ -8,6 +8,14 @@ _END = re.compile(rb"event: job\.(completed|failed|cancelled|expired|incomplete)
 _OPEN = re.compile(rb'"status":"(queued|in_progress)"')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 POLL_S = 60
+AGAIN_S = 1.0
+"""What ``Retry-After`` of a 503 says."""
+
+
+def _what(answer: bytes) -> str:
+    """Name an answer that is none, alike for those that are alike."""
+    code = re.search(rb'"code":"([^"]*)"', answer)
+    return (answer[9:12] + b" " + (code[1] if code else b"")).decode(errors="replace")
 
 
 class Waiter(asyncio.Protocol):
@@ -59,7 +67,7 @@ class Follower(Waiter):
             self._buffer += data
             if b"event: job.queued" not in self._buffer:
                 if not b"HTTP/1.1 200".startswith(self._buffer[:12]):
-                    self.settle(self._buffer[:200].decode(errors="replace"))
+                    self.settle(_what(self._buffer))
                 return
             data, self._buffer = self._buffer, b""
             self.answered.set_result(None)
@@ -73,6 +81,10 @@ class Poller(Waiter):
 
     suffix = f"?wait={POLL_S}"
 
+    def __init__(self, path: str, headers: str) -> None:
+        super().__init__(path, headers)
+        self.turned_away = 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.answered.set_result(None)
@@ -85,8 +97,11 @@ class Poller(Waiter):
             self._buffer = data
             return
         self._buffer = b""
-        if not data.startswith(b"HTTP/1.1 200"):
-            self.settle(data[:200].decode(errors="replace"))
+        if data.startswith(b"HTTP/1.1 503"):
+            self.turned_away += 1
+            asyncio.get_running_loop().call_later(AGAIN_S, self._transport.write, self._request)
+        elif not data.startswith(b"HTTP/1.1 200"):
+            self.settle(_what(data))
         elif _OPEN.search(data):
             self._transport.write(self._request)
         else:

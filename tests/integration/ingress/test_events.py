@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from shared.contracts.ids import parse_public_id
 from shared.contracts.jobs import JobStatus
 from shared.storage.transitions import JobEnd
 from tests.integration.ingress.conftest import Api, Tenant, serve
-from tests.integration.ingress.test_jobs import submit
+from tests.integration.ingress.test_jobs import Rows, get, submit
 
 LIMIT_S = 10
 
@@ -86,6 +86,32 @@ async def test_a_reader_resumes_after_what_it_has_on_another_ingress_after_a_res
             assert [number for number, _ in await rest(stream)] == ["151", "152"]
         async with other.http.get(f"{job['urls']['events']}?after=152") as answer:
             assert answer.status == 204
+
+
+async def test_news_that_nobody_hears_of_is_found_by_all_who_wait(api: Api, rows: Rows):
+    jobs = [await submit(api, "sim/silent") for _ in range(3)]
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        streams = [
+            await stack.enter_async_context(following(api.http, job["urls"]["events"])) for job in jobs
+        ]
+        for stream in streams:
+            assert (await next_event(stream))["id"] == "1"
+        polls = [tasks.create_task(get(api, f"{job['urls']['self']}?wait=30")) for job in jobs]
+        for job in jobs:
+            end_silently(rows, parse_public_id("job", job["id"]))
+        async with asyncio.timeout(LIMIT_S):
+            assert [await rest(stream) for stream in streams] == [[("2", "job.cancelled")]] * 3
+            assert [(await poll)[1]["status"] for poll in polls] == ["cancelled"] * 3
+
+
+def end_silently(rows: Rows, job_id: UUID) -> None:
+    rows.execute(
+        """WITH ended AS (UPDATE jobs SET status = 'cancelled', last_event = 2, finished_at = now()
+                          WHERE id = %s RETURNING id, tenant_id)
+           INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
+           SELECT id, 2, tenant_id, 'job.cancelled', '{}' FROM ended""",
+        (job_id,),
+    )
 
 
 async def test_a_silent_stream_is_kept_open_by_comments(
