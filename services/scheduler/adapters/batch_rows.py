@@ -22,7 +22,8 @@ SELECT b.id, b.tenant_id, b.revision, b.status, b.endpoint, b.model, b.input_fil
 FROM batches b
 LEFT JOIN LATERAL (
     SELECT count(*) AS open, min(j.batch_line) AS first_open
-    FROM jobs j WHERE j.batch_id = b.id AND j.status IN ('queued', 'in_progress')
+    FROM jobs j
+    WHERE j.batch_id = b.id AND j.batch_line > b.gathered AND j.status IN ('queued', 'in_progress')
 ) n ON b.inserted > b.gathered
 WHERE b.status IN ('validating', 'in_progress', 'finalizing', 'cancelling')
 ORDER BY b.id

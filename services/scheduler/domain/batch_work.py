@@ -4,9 +4,9 @@ Every step is one transaction that also notes how far the batch has come, so a l
 not know yet that it leads no more, leaves nothing undone and does nothing twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -17,13 +17,15 @@ from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_input import next_lines
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_ports import BatchCancellation, BatchChangedError, Batches, BatchInputs
-from services.scheduler.domain.batch_validation import BatchValidation, Error
+from services.scheduler.domain.batch_validation import BatchValidation
 from services.scheduler.domain.batch_window import BatchWindow
 from shared.contracts.batches import BatchStatus
 from shared.errors import NotFoundError, PenstockError
 
 STEPS = 4
 """Transactions of one kind that one batch gets in a round, before others have their turn."""
+PAUSE = timedelta(seconds=2)
+"""For a batch that cannot go on, because the object store is away for example."""
 _log = structlog.get_logger(__name__)
 
 
@@ -53,25 +55,41 @@ class BatchWork:
     max_requests: int
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _checking: tuple[UUID, BatchValidation] | None = field(default=None)
+    _waiting: dict[UUID, datetime] = field(default_factory=dict)
 
     async def __call__(self) -> float | None:
         """Bring every batch on a little; returns 0 where there is more to do at once."""
         batches = await self.batches.open()
-        running = [batch for batch in batches if batch.status is BatchStatus.IN_PROGRESS]
-        validating = [batch for batch in batches if batch.status is BatchStatus.VALIDATING]
+        now = self.clock()
+        self._waiting = {
+            batch.id: until for batch in batches if (until := self._waiting.get(batch.id, now)) > now
+        }
+        ready = [batch for batch in batches if batch.id not in self._waiting]
+        running = sum(batch.status is BatchStatus.IN_PROGRESS for batch in batches)
+        checked = self._to_be_checked(ready)
         more = False
-        for batch in batches:
-            # One check at a time: it remembers every custom_id.
-            if batch.status is BatchStatus.VALIDATING and batch is not validating[0]:
-                continue
-            try:
-                more |= await self._advance(batch, self.window.of(batch, running=len(running)))
-            except BatchChangedError:
-                more = True
-            except PenstockError as error:  # the others go on
-                metrics.FAILURES.labels("batches").inc()
-                _log.warning("batch waits", batch=str(batch.id), code=error.code, reason=error.message)
-        return 0.0 if more or len(validating) > 1 else None
+        for batch in ready:
+            if batch.status is not BatchStatus.VALIDATING or batch is checked:
+                more |= await self._guarded(batch, self.window.of(batch, running=running))
+        return 0.0 if more else None
+
+    def _to_be_checked(self, batches: Sequence[Batch]) -> Batch | None:
+        """Choose one, as the check remembers every custom_id: the one that was begun, or the oldest."""
+        validating = [batch for batch in batches if batch.status is BatchStatus.VALIDATING]
+        begun = [batch for batch in validating if self._checking and batch.id == self._checking[0]]
+        return next(iter([*begun, *validating]), None)
+
+    async def _guarded(self, batch: Batch, window: int) -> bool:
+        """Let a batch that cannot go on wait, and the others go on."""
+        try:
+            return await self._advance(batch, window)
+        except BatchChangedError:
+            return True
+        except PenstockError as error:
+            metrics.FAILURES.labels("batches").inc()
+            _log.warning("batch waits", batch=str(batch.id), code=error.code, reason=error.message)
+            self._waiting[batch.id] = self.clock() + PAUSE
+            return False
 
     async def _advance(self, batch: Batch, window: int) -> bool:
         match batch.status:
@@ -91,24 +109,29 @@ class BatchWork:
             )
             self._checking = batch.id, validation
         validation = self._checking[1]
-        try:
-            read = await self.inputs.reader(batch.input_file_id)
-        except NotFoundError as error:
-            gone: Error = {"code": "file_not_found", "line": None, "message": error.message, "param": None}
-            await self.batches.fail(batch, [gone])
+        if self.clock() >= batch.expires_at:
+            await self.batches.finish(batch, BatchStatus.EXPIRED)
             return False
         for _ in range(STEPS):
+            if await self._check(batch, validation):
+                await self._judge(batch, validation)
+                break
+        return True
+
+    async def _check(self, batch: Batch, validation: BatchValidation) -> bool:
+        """Check the next lines; says whether the verdict is known."""
+        try:
             lines = await next_lines(
-                read,
+                await self.inputs.reader(batch.input_file_id),
                 validation.offset,
                 most=self.intake.chunk,
                 chunk_bytes=self.intake.chunk_bytes,
                 max_line_bytes=self.intake.max_line_bytes,
             )
-            if validation.check(lines):
-                await self._judge(batch, validation)
-                break
-        return True
+        except NotFoundError as error:
+            validation.refuse("file_not_found", error.message)
+            return True
+        return validation.check(lines)
 
     async def _judge(self, batch: Batch, validation: BatchValidation) -> None:
         self._checking = None

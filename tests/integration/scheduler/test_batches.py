@@ -238,3 +238,25 @@ async def test_a_day_of_jobs_is_kept_while_an_older_batch_is_open(harness: Harne
     after = await harness.fetch(days)
     assert before[0]["n"] - after[0]["n"] == 1  # only yesterday, when there was no batch
     assert (await harness.row(batch_id))["status"] == "validating"
+
+
+async def test_an_input_that_cannot_be_read_holds_up_no_check_of_another(harness: Harness) -> None:
+    gone, away, good = [await harness.submit([request("a")]) for _ in range(3)]
+    content = "UPDATE file_parts SET ref = $2 FROM batches b WHERE file_id = b.input_file_id AND b.id = $1"
+    await harness.fetch(f"{content} RETURNING 1", gone, "gone")
+    folder = Path(harness.settings.objects.url.get_secret_value().removeprefix("file://"))
+    await asyncio.to_thread((folder / "loop").symlink_to, "loop")
+    await harness.fetch(f"{content} RETURNING 1", away, "loop")
+    leader = harness.leader()
+    for _ in range(4):
+        await leader()
+    failed = await harness.row(gone)
+    assert failed["status"] == "failed"
+    assert "file_not_found" in failed["errors"]
+    assert (await harness.row(away))["status"] == "validating"
+    assert (await harness.row(good))["status"] == "in_progress"
+
+
+async def test_a_batch_whose_time_is_over_before_it_was_checked_expires(harness: Harness) -> None:
+    batch_id = await harness.submit([request("a")], window_s=-1)
+    assert (await harness.work(batch_id, "expired", rounds=1))["total"] == 0
