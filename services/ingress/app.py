@@ -153,7 +153,13 @@ def _application(
 
 def _files(settings: IngressSettings, database: Database) -> FileEndpoints:
     rows, store, section = FileRows(database), FileStore(settings.objects), settings.ingress
-    uploads = Uploads(store, rows, max_bytes=section.max_file_bytes)
+    uploads = Uploads(
+        store,
+        rows,
+        max_bytes=section.max_file_bytes,
+        most=section.uploads,
+        patience_s=section.body_timeout_s,
+    )
     return FileEndpoints(rows=rows, uploads=uploads, store=store, settings=section)
 
 
