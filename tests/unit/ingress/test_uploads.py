@@ -55,9 +55,13 @@ async def test_a_long_upload_says_that_it_lives_and_one_that_is_too_long_gives_i
     uploads: Uploads, rows: Rows
 ) -> None:
     with pytest.raises(PayloadTooLargeError):
-        async with uploads.begin(new_id(), NOW) as upload:
-            for _ in range(4):
-                await upload.write(b"x" * PART_BYTES)
+        await _upload(uploads, parts=4)
     assert rows.told == ["begin", "touch", "touch", "touch", "abandon"]
     async with uploads.begin(new_id(), NOW):
         pass
+
+
+async def _upload(uploads: Uploads, *, parts: int) -> None:
+    async with uploads.begin(new_id(), NOW) as upload:
+        for _ in range(parts):
+            await upload.write(b"x" * PART_BYTES)
