@@ -19,7 +19,7 @@ from services.scheduler.adapters.outbox import OutboxTable
 from services.scheduler.adapters.silent_jobs import SilentJobsTable
 from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_intake import BatchIntake
-from services.scheduler.domain.batch_window import BatchWindow
+from services.scheduler.domain.batch_window import BatchPace, BatchWindow
 from services.scheduler.domain.batch_work import BatchWork
 from services.scheduler.domain.deadlines import DeadlineReaper
 from services.scheduler.domain.file_retention import FileRetention
@@ -131,12 +131,7 @@ def _batch_work(
         page=section.chunk,
         page_bytes=section.chunk_bytes,
     )
-    window = BatchWindow(
-        jobs=section.open_jobs,
-        all_jobs=section.all_open_jobs,
-        bytes=section.open_bytes,
-        least=section.chunk // 2,
-    )
+    window = BatchWindow(jobs=section.open_jobs, all_jobs=section.all_open_jobs, bytes=section.open_bytes)
     return BatchWork(
         batches=batches,
         inputs=inputs,
@@ -144,6 +139,8 @@ def _batch_work(
         gathering=gathering,
         cancellation=cancellation,
         window=window,
+        pace=BatchPace(ahead_s=section.ahead_s, least=section.waiting_jobs),
+        least=section.chunk // 2,
         known_model=Catalog.from_settings(settings).resolve,
         max_requests=section.max_requests,
     )

@@ -18,7 +18,7 @@ from services.scheduler.domain.batch_input import next_lines
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_ports import BatchCancellation, BatchChangedError, Batches, BatchInputs
 from services.scheduler.domain.batch_validation import BatchValidation
-from services.scheduler.domain.batch_window import BatchWindow
+from services.scheduler.domain.batch_window import BatchPace, BatchWindow, Room
 from shared.contracts.batches import BatchStatus
 from shared.errors import NotFoundError, PenstockError
 
@@ -40,6 +40,8 @@ class BatchWork:
         gathering: Makes lines of jobs.
         cancellation: Ends jobs.
         window: How many jobs may be open.
+        pace: How many of them may wait.
+        least: Requests that are worth a transaction while there is no hurry.
         known_model: Raises ModelNotFoundError for a model that nobody serves.
         max_requests: Of a batch.
         clock: Tells the time.
@@ -51,6 +53,8 @@ class BatchWork:
     gathering: BatchGathering
     cancellation: BatchCancellation
     window: BatchWindow
+    pace: BatchPace
+    least: int
     known_model: Callable[[str], object]
     max_requests: int
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -65,12 +69,12 @@ class BatchWork:
             batch.id: until for batch in batches if (until := self._waiting.get(batch.id, now)) > now
         }
         ready = [batch for batch in batches if batch.id not in self._waiting]
-        running = sum(batch.status is BatchStatus.IN_PROGRESS for batch in batches)
+        self.pace.forget_others(batches)
         checked = self._to_be_checked(ready)
         more = False
         for batch in ready:
             if batch.status is not BatchStatus.VALIDATING or batch is checked:
-                more |= await self._guarded(batch, self.window.of(batch, running=running))
+                more |= await self._guarded(batch, batches)
         return 0.0 if more else None
 
     def _to_be_checked(self, batches: Sequence[Batch]) -> Batch | None:
@@ -79,10 +83,10 @@ class BatchWork:
         begun = [batch for batch in validating if self._checking and batch.id == self._checking[0]]
         return next(iter([*begun, *validating]), None)
 
-    async def _guarded(self, batch: Batch, window: int) -> bool:
+    async def _guarded(self, batch: Batch, batches: Sequence[Batch]) -> bool:
         """Let a batch that cannot go on wait, and the others go on."""
         try:
-            return await self._advance(batch, window)
+            return await self._advance(batch, batches)
         except BatchChangedError:
             return True
         except PenstockError as error:
@@ -91,12 +95,13 @@ class BatchWork:
             self._waiting[batch.id] = self.clock() + PAUSE
             return False
 
-    async def _advance(self, batch: Batch, window: int) -> bool:
+    async def _advance(self, batch: Batch, batches: Sequence[Batch]) -> bool:
         match batch.status:
             case BatchStatus.VALIDATING:
                 return await self._validate(batch)
             case BatchStatus.IN_PROGRESS:
-                return await self._run(batch, window)
+                room = Room(self.window.of(batch, batches), self.pace.waiting(batch))
+                return await self._run(batch, room)
             case BatchStatus.CANCELLING if batch.open:
                 return await self.cancellation.cancel(batch, most=self.intake.chunk) > 0
             case _:
@@ -140,29 +145,28 @@ class BatchWork:
         else:
             await self.batches.start(batch, model=validation.model, total=validation.requests)
 
-    async def _run(self, batch: Batch, window: int) -> bool:
+    async def _run(self, batch: Batch, room: Room) -> bool:
         over = self.clock() >= batch.expires_at
-        batch, fed = (batch, False) if over else await self._feed(batch, window)
+        batch, fed = (batch, False) if over else await self._feed(batch, room)
         batch, gathered = await self._gather(batch)
         if batch.open == 0 and (over or batch.inserted == batch.total):
             await self.batches.finalize(batch)
             return True
         return fed or gathered
 
-    async def _feed(self, batch: Batch, window: int) -> tuple[Batch, bool]:
-        """Fill the window; says whether there is room for more at once."""
+    async def _feed(self, batch: Batch, room: Room) -> tuple[Batch, bool]:
+        """Put in what there is room for; says whether there is room for more at once."""
         for _ in range(STEPS):
-            left, room = batch.total - batch.inserted, window - batch.open
-            if not self.window.worthwhile(left=left, room=room, window=window):
+            if not room.worthwhile(batch, least=self.least):
                 return batch, False
-            batch = await self.intake.insert(batch, room)
+            batch = await self.intake.insert(batch, room.left(batch))
         return batch, True
 
     async def _gather(self, batch: Batch) -> tuple[Batch, bool]:
         """Write down what is ready; says whether there is more."""
         for _ in range(STEPS):
             ready = batch.ended - batch.gathered
-            if ready == 0 or (ready < self.window.least and batch.open):
+            if ready == 0 or (ready < self.least and batch.open):
                 return batch, False
             batch = await self.gathering.gather(batch)
         return batch, True
