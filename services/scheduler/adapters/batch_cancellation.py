@@ -1,5 +1,6 @@
 """Ends the jobs of a cancelled batch."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import structlog
@@ -16,7 +17,7 @@ from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _OPEN = """
-SELECT id, status FROM jobs WHERE batch_id = $1 AND status IN ('queued', 'in_progress')
+SELECT id FROM jobs WHERE batch_id = $1 AND status IN ('queued', 'in_progress')
 ORDER BY batch_line LIMIT $2
 """
 _FAILURE = failure_of(JobCancelledError("The batch was cancelled."))
@@ -51,9 +52,11 @@ class JobsOfCancelledBatches:
                     for row in rows
                 ],
             )
-        for row in rows:
-            if row["id"] in ended and row["status"] == JobStatus.IN_PROGRESS:
-                await self._stop(JobCancelRequested(job_id=row["id"], tenant_id=batch.tenant_id))
+        # Also those that count as queued: a worker may have begun one before the mark.
+        async with asyncio.TaskGroup() as group:
+            for job_id in ended:
+                cancel = JobCancelRequested(job_id=job_id, tenant_id=batch.tenant_id)
+                group.create_task(self._stop(cancel))
         await announce_changes(self._broker, list(ended))
         return len(rows)
 

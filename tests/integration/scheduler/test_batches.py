@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -167,6 +167,21 @@ async def test_large_bodies_are_passed_by_reference(harness: Harness) -> None:
     assert large["request_ref"] is not None
     assert small["request"].startswith('{"model"')
     assert small["request_ref"] is None
+
+
+async def test_an_object_store_that_is_away_only_makes_a_batch_wait(harness: Harness) -> None:
+    folder = Path(harness.settings.objects.url.get_secret_value().removeprefix("file://"))
+    in_the_way = [folder / f"{datetime.now(UTC) + timedelta(days=day):%Y-%m-%d}" for day in (0, 1)]
+    batch_id = await harness.submit(request(name, user="x" * 70_000) for name in "ab")
+    await harness.work(batch_id, "in_progress")
+    for path in in_the_way:
+        path.write_text("where the store wants a folder")
+    await harness.leader()()
+    assert (await harness.row(batch_id))["inserted"] == 0
+    for path in in_the_way:
+        path.unlink()
+    await harness.leader()()
+    assert (await harness.row(batch_id))["inserted"] == 2
 
 
 async def test_one_batch_that_cannot_go_on_holds_up_no_other(harness: Harness) -> None:
