@@ -271,7 +271,13 @@ def _few(settings: PostgresSettings) -> PostgresSettings:
 
 def _files(settings: IngressSettings, database: Database) -> FileEndpoints:
     rows, store, section = FileRows(database), FileStore(settings.objects), settings.ingress
-    uploads = Uploads(store, rows, max_bytes=section.max_file_bytes)
+    uploads = Uploads(
+        store,
+        rows,
+        max_bytes=section.max_file_bytes,
+        most=section.uploads,
+        patience_s=section.body_timeout_s,
+    )
     return FileEndpoints(rows=rows, uploads=uploads, store=store, settings=section)
 
 

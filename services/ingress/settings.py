@@ -68,6 +68,8 @@ class IngressSection(Section):
     key_cache_size: int = Field(default=10_000, ge=1)
     max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
     """A longer upload is answered with 413."""
+    uploads: int = Field(default=8, ge=1)
+    """Files that are received at a time, 6 MiB of memory each; more wait for up to ``body_timeout_s``."""
     batch_file_s: float = Field(default=30 * 86_400.0, gt=0)
     """After how long an uploaded batch input goes whose uploader does not say; other files stay."""
     keep_alive_s: float = Field(default=15.0, gt=0)

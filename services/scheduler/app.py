@@ -25,7 +25,7 @@ from services.scheduler.adapters.unpublished import UnpublishedTable
 from services.scheduler.domain.backlog import BacklogWatch
 from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_intake import BatchIntake
-from services.scheduler.domain.batch_window import BatchWindow
+from services.scheduler.domain.batch_window import BatchPace, BatchWindow
 from services.scheduler.domain.batch_work import BatchWork
 from services.scheduler.domain.deadlines import DeadlineReaper
 from services.scheduler.domain.erasure import Erasure
@@ -168,12 +168,7 @@ def _batch_work(
         page=section.chunk,
         page_bytes=section.chunk_bytes,
     )
-    window = BatchWindow(
-        jobs=section.open_jobs,
-        all_jobs=section.all_open_jobs,
-        bytes=section.open_bytes,
-        least=section.chunk // 2,
-    )
+    window = BatchWindow(jobs=section.open_jobs, all_jobs=section.all_open_jobs, bytes=section.open_bytes)
     return BatchWork(
         batches=batches,
         inputs=inputs,
@@ -181,6 +176,8 @@ def _batch_work(
         gathering=gathering,
         cancellation=cancellation,
         window=window,
+        pace=BatchPace(ahead_s=section.ahead_s, least=section.waiting_jobs),
+        least=section.chunk // 2,
         known_model=Catalog.from_settings(settings).resolve,
         max_requests=section.max_requests,
     )

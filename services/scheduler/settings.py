@@ -53,7 +53,11 @@ class BatchSettings(Section):
     open_jobs: int = Field(default=4_000, ge=20)
     """Jobs of one batch that may wait or run at a time."""
     all_open_jobs: int = Field(default=16_000, ge=20)
-    """The same of all batches, which share it equally."""
+    """The same of all batches; tenants share it equally, and the batches of a tenant its share."""
+    ahead_s: float = Field(default=5.0, gt=0)
+    """How long the jobs of one batch that wait should last at the pace at which they are done."""
+    waiting_jobs: int = Field(default=100, ge=1)
+    """Jobs of one batch that may wait at any pace."""
     open_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     """What the requests of one batch that wait or run may weigh, by the mean of those before."""
     chunk: int = Field(default=500, ge=1, le=5000)

@@ -81,7 +81,7 @@ class FileStore:
         with object_outages():
             try:
                 return bytes(await self._store.get_range_async(ref, start=start, length=length))
-            except FileNotFoundError as error:
+            except (FileNotFoundError, ValueError) as error:
                 raise NotFoundError("The file's content is not in the object store any more.") from error
 
 

@@ -11,7 +11,7 @@ from services.ingress.adapters.broker_link import BrokerLink
 from shared.contracts.base import Contract
 from shared.contracts.jobs import JOBS_A_BROADCAST, JobCancelRequested, JobsCancelRequested
 from shared.errors import PenstockError
-from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
+from shared.storage.cancel_marks import mark_cancelled
 
 _log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class Cancellation:
     async def request(self, tenant_id: UUID, job_id: UUID, attempt: int) -> None:
         """Tell as far as the dependencies allow; a job that runs on has its result thrown away."""
         cancel = JobCancelRequested(job_id=job_id, tenant_id=tenant_id, attempt=attempt)
-        await asyncio.gather(self._keep({job_id: attempt}), self._broadcast(cancel))
+        await asyncio.gather(mark_cancelled(self._redis, {job_id: attempt}), self._broadcast(cancel))
 
     async def request_all(self, tenant_id: UUID, attempts: Mapping[UUID, int]) -> None:
         """Do the same for many jobs at the price of a few."""
@@ -37,19 +37,10 @@ class Cancellation:
             ((job_id, attempt),) = attempts.items()
             await self.request(tenant_id, job_id, attempt)
             return
-        await self._keep(attempts)
+        await mark_cancelled(self._redis, attempts)
         entries = list(attempts.items())
         for at in range(0, len(entries), JOBS_A_BROADCAST):
             await self._broadcast(JobsCancelRequested(attempts=dict(entries[at : at + JOBS_A_BROADCAST])))
-
-    async def _keep(self, attempts: Mapping[UUID, int]) -> None:
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for job_id, attempt in attempts.items():
-                    pipeline.set(cancelled_key(job_id), attempt, ex=JOB_KEY_TTL_S)
-                await pipeline.execute()
-        except REDIS_OUTAGE as error:
-            _log.warning("cancellation not kept in Redis", reason=type(error).__name__)
 
     async def _broadcast(self, contract: Contract) -> None:
         try:

@@ -15,8 +15,8 @@ from shared.errors import MalformedMessageError
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Message
 from shared.messaging.topology import RESULTS_FINISHED
+from shared.storage.cancel_marks import mark_cancelled
 from shared.storage.postgres import Database
-from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _log = structlog.get_logger()
@@ -106,13 +106,7 @@ class QueuePurge:
         ]
         async with database_patience(), self._database.transaction() as connection:
             ended = await finish_jobs(connection, ends)
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for job in jobs:
-                    pipeline.set(cancelled_key(job.job_id), job.attempt, ex=JOB_KEY_TTL_S)
-                await pipeline.execute()
-        except REDIS_OUTAGE as error:
-            _log.warning("cancellations not kept in Redis", reason=type(error).__name__)
+        await mark_cancelled(self._redis, {job.job_id: job.attempt for job in jobs})
         await announce_changes(self._link.broker, sorted(ended))
         return len(ended)
 

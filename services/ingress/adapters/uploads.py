@@ -1,5 +1,6 @@
 """Files on their way from a caller into the object store, a part at a time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,11 +12,11 @@ from services.ingress.adapters.file_rows import FileRows
 from services.ingress.domain.file import File
 from services.ingress.domain.file_form import FileForm
 from shared.contracts.ids import new_id
-from shared.errors import PayloadTooLargeError, PenstockError
+from shared.errors import DependencyUnavailableError, PayloadTooLargeError, PenstockError
 from shared.storage.files import FilePart, FileStore
 
-PART_BYTES = 4 * 1024 * 1024
-"""What an upload holds in memory at most, and one chunk of the network."""
+PART_BYTES = 2 * 1024 * 1024
+"""What an upload gathers before it is stored; while it is, two more copies exist."""
 _log = structlog.get_logger()
 
 
@@ -86,12 +87,24 @@ class Upload:
 
 
 class Uploads:
-    """Begins uploads, and cleans up after those that fail."""
+    """Begins uploads, no more at a time than memory allows, and cleans up after those that fail.
 
-    def __init__(self, store: FileStore, rows: FileRows, *, max_bytes: int) -> None:
+    Args:
+        store: Takes the parts.
+        rows: Takes the word that there is a file.
+        max_bytes: The most that a file may have.
+        most: Uploads at a time; whoever comes later waits, its body unread.
+        patience_s: How long at most; then DependencyUnavailableError.
+    """
+
+    def __init__(
+        self, store: FileStore, rows: FileRows, *, max_bytes: int, most: int, patience_s: float
+    ) -> None:
         self._store = store
         self._rows = rows
         self._max_bytes = max_bytes
+        self._places = asyncio.Semaphore(most)
+        self._patience_s = patience_s
 
     @asynccontextmanager
     async def begin(self, tenant_id: UUID, created_at: datetime) -> AsyncIterator[Upload]:
@@ -99,12 +112,25 @@ class Uploads:
         upload = Upload(
             self._store, self._rows, tenant_id=tenant_id, created_at=created_at, max_bytes=self._max_bytes
         )
-        await self._rows.begin(tenant_id, upload.id, created_at)
+        async with self._place():
+            await self._rows.begin(tenant_id, upload.id, created_at)
+            try:
+                yield upload
+            except PenstockError:
+                await self._abandon(tenant_id, upload.id)
+                raise
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         try:
-            yield upload
-        except PenstockError:
-            await self._abandon(tenant_id, upload.id)
-            raise
+            async with asyncio.timeout(self._patience_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DependencyUnavailableError("Too many files are being uploaded.") from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _abandon(self, tenant_id: UUID, file_id: UUID) -> None:
         try:

@@ -1,6 +1,6 @@
 """Ends the jobs of a cancelled batch."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,13 +8,13 @@ import structlog
 from redis.asyncio import Redis
 
 from services.scheduler.domain.batch import Batch
-from shared.contracts.jobs import JobCancelRequested, JobStatus
+from shared.contracts.jobs import JOBS_A_BROADCAST, JobsCancelRequested, JobStatus
 from shared.errors import JobCancelledError, PenstockError
 from shared.http.errors import failure_of
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
+from shared.storage.cancel_marks import mark_cancelled
 from shared.storage.postgres import Database
-from shared.storage.redis import JOB_KEY_TTL_S, REDIS_OUTAGE, cancelled_key
 from shared.storage.transitions import JobEnd, finish_jobs
 
 _OPEN = """
@@ -43,7 +43,8 @@ class JobsOfCancelledBatches:
         """See ``BatchCancellation.cancel``."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_OPEN, batch.id, most)
-        await self._mark({row["id"]: row["attempt"] for row in rows})
+        attempts = {row["id"]: row["attempt"] for row in rows}
+        await mark_cancelled(self._redis, attempts)
         now = datetime.now(UTC)
         async with self._database.transaction() as connection:
             ended = await finish_jobs(
@@ -53,25 +54,16 @@ class JobsOfCancelledBatches:
                     for row in rows
                 ],
             )
-        for row in rows:
-            if row["id"] in ended and row["status"] == JobStatus.IN_PROGRESS:
-                await self._stop(
-                    JobCancelRequested(job_id=row["id"], tenant_id=batch.tenant_id, attempt=row["attempt"])
-                )
+        # Also those that count as queued: a worker may have begun one before the mark.
+        await self._stop([(job_id, attempts[job_id]) for job_id in ended])
         await announce_changes(self._broker, list(ended))
         return len(rows)
 
-    async def _mark(self, attempts: Mapping[UUID, int]) -> None:
-        try:
-            pipeline = self._redis.pipeline(transaction=False)
-            for job_id, attempt in attempts.items():
-                pipeline.set(cancelled_key(job_id), attempt, ex=JOB_KEY_TTL_S)
-            await pipeline.execute()
-        except REDIS_OUTAGE as error:
-            _log.warning("cancellations not kept in Redis", jobs=len(attempts), reason=type(error).__name__)
-
-    async def _stop(self, cancel: JobCancelRequested) -> None:
-        try:
-            await self._broker.broadcast(Message(type=cancel.message_type, body=cancel.encode()))
-        except PenstockError as error:
-            _log.warning("cancelled job not stopped", job_id=str(cancel.job_id), code=error.code)
+    async def _stop(self, attempts: Sequence[tuple[UUID, int]]) -> None:
+        for at in range(0, len(attempts), JOBS_A_BROADCAST):
+            cancel = JobsCancelRequested(attempts=dict(attempts[at : at + JOBS_A_BROADCAST]))
+            try:
+                await self._broker.broadcast(Message(type=cancel.message_type, body=cancel.encode()))
+            except PenstockError as error:
+                _log.warning("cancelled jobs not stopped", code=error.code)
+                return

@@ -18,11 +18,14 @@ from shared.storage.postgres import Connection, Database
 _OPEN = """
 SELECT b.id, b.tenant_id, b.revision, b.status, b.endpoint, b.model, b.input_file_id, b.output_file_id,
        b.error_file_id, b.output_expires_s, b.traceparent, b.expires_at, b.total, b.inserted, b.input_offset,
-       b.gathered, b.completed, b.expired, coalesce(n.open, 0)::integer AS open, n.first_open
+       b.gathered, b.completed, b.expired, coalesce(n.open, 0)::integer AS open,
+       coalesce(n.waiting, 0)::integer AS waiting, n.first_open
 FROM batches b
 LEFT JOIN LATERAL (
-    SELECT count(*) AS open, min(j.batch_line) AS first_open
-    FROM jobs j WHERE j.batch_id = b.id AND j.status IN ('queued', 'in_progress')
+    SELECT count(*) AS open, count(*) FILTER (WHERE j.status = 'queued') AS waiting,
+           min(j.batch_line) AS first_open
+    FROM jobs j
+    WHERE j.batch_id = b.id AND j.batch_line > b.gathered AND j.status IN ('queued', 'in_progress')
 ) n ON b.inserted > b.gathered
 WHERE b.status IN ('validating', 'in_progress', 'finalizing', 'cancelling')
 ORDER BY b.id

@@ -67,6 +67,7 @@ class BatchTable:
             inserted=batch.inserted + len(jobs),
             input_offset=offset,
             open=batch.open + len(jobs),
+            waiting=batch.waiting + len(jobs),
             first_open=first_new if batch.first_open is None else batch.first_open,
         )
 

@@ -37,6 +37,8 @@ class Batch:
     expired: int
     open: int
     """Jobs that have not their end."""
+    waiting: int
+    """Those of them that no worker has begun."""
     first_open: int | None
     """The earliest request whose job has not its end."""
 
@@ -44,6 +46,11 @@ class Batch:
     def operation(self) -> Operation:
         """What its jobs ask."""
         return ENDPOINTS[self.endpoint]
+
+    @property
+    def left(self) -> int:
+        """Requests that are no jobs yet."""
+        return self.total - self.inserted
 
     @property
     def ended(self) -> int:

@@ -50,12 +50,13 @@ class BatchIntake:
         """Put the next requests in."""
         requests, offset = await self.next_requests(batch, most)
         places = asyncio.Semaphore(PARALLEL_PUTS)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._job(batch, line, request, places))
+        jobs = await asyncio.gather(
+            *(
+                self._job(batch, line, request, places)
                 for line, request in enumerate(requests, batch.inserted + 1)
-            ]
-        after = await self.batches.insert(batch, [task.result() for task in tasks], offset=offset)
+            )
+        )
+        after = await self.batches.insert(batch, jobs, offset=offset)
         metrics.BATCH_REQUESTS.labels("inserted").inc(len(requests))
         return after
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from shared.errors import InvalidRequestError
 from shared.json_members import members
 
 BOM = b"\xef\xbb\xbf"
@@ -91,7 +92,10 @@ def _missing(param: str) -> LineError:
 def _raw_body(text: bytes) -> bytes:
     """Cut the body out byte for byte; the last one where the name comes twice, as every parser takes it."""
     found = b""
-    for member in members(text):
-        if member.name == "body":
-            found = text[member.start : member.end]
+    try:
+        for member in members(text):
+            if member.name == "body":
+                found = text[member.start : member.end]
+    except InvalidRequestError as error:
+        raise LineError("invalid_json_line", "This line is not parseable as valid JSON.") from error
     return found

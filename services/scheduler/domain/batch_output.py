@@ -10,7 +10,7 @@ from shared.contracts.jobs import Failure, JobStatus
 from shared.http.errors import openai_error_of_failure
 
 EXPIRED = ("batch_expired", "This request could not be executed before the completion window expired.")
-CANCELLED = ("batch_cancelled", "This request was not executed because the batch was cancelled.")
+CANCELLED = ("batch_cancelled", "This request was cancelled before it was done.")
 _NO_FAILURE = Failure(code="internal_error", message="The job failed without saying why.")
 
 

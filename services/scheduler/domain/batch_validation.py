@@ -42,9 +42,7 @@ class BatchValidation:
                 continue
             self.requests += 1
             if self.requests > self.max_requests:
-                self._add(
-                    LineError("too_many_tasks", f"A batch takes at most {self.max_requests} requests."), None
-                )
+                self.refuse("too_many_tasks", f"A batch takes at most {self.max_requests} requests.")
                 return True
             try:
                 self._check(text)
@@ -56,8 +54,12 @@ class BatchValidation:
             self._add(LineError("invalid_json_line", "This line is too long."), self._line + 1)
             return True
         if lines.last and not self.requests:
-            self._add(LineError("empty_file", "The input file has no requests."), None)
+            self.refuse("empty_file", "The input file has no requests.")
         return lines.last
+
+    def refuse(self, code: str, message: str) -> None:
+        """Add an error that is no line's."""
+        self._add(LineError(code, message), None)
 
     def _check(self, text: bytes) -> None:
         line = read_line(text, endpoint=self.endpoint)

@@ -4,9 +4,9 @@ Every step is one transaction that also notes how far the batch has come, so a l
 not know yet that it leads no more, leaves nothing undone and does nothing twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -17,13 +17,15 @@ from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_input import next_lines
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_ports import BatchCancellation, BatchChangedError, Batches, BatchInputs
-from services.scheduler.domain.batch_validation import BatchValidation, Error
-from services.scheduler.domain.batch_window import BatchWindow
+from services.scheduler.domain.batch_validation import BatchValidation
+from services.scheduler.domain.batch_window import BatchPace, BatchWindow, Room
 from shared.contracts.batches import BatchStatus
 from shared.errors import NotFoundError, PenstockError
 
 STEPS = 4
 """Transactions of one kind that one batch gets in a round, before others have their turn."""
+PAUSE = timedelta(seconds=2)
+"""For a batch that cannot go on, because the object store is away for example."""
 _log = structlog.get_logger(__name__)
 
 
@@ -38,6 +40,8 @@ class BatchWork:
         gathering: Makes lines of jobs.
         cancellation: Ends jobs.
         window: How many jobs may be open.
+        pace: How many of them may wait.
+        least: Requests that are worth a transaction while there is no hurry.
         known_model: Raises ModelNotFoundError for a model that nobody serves.
         max_requests: Of a batch.
         clock: Tells the time.
@@ -49,36 +53,55 @@ class BatchWork:
     gathering: BatchGathering
     cancellation: BatchCancellation
     window: BatchWindow
+    pace: BatchPace
+    least: int
     known_model: Callable[[str], object]
     max_requests: int
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _checking: tuple[UUID, BatchValidation] | None = field(default=None)
+    _waiting: dict[UUID, datetime] = field(default_factory=dict)
 
     async def __call__(self) -> float | None:
         """Bring every batch on a little; returns 0 where there is more to do at once."""
         batches = await self.batches.open()
-        running = [batch for batch in batches if batch.status is BatchStatus.IN_PROGRESS]
-        validating = [batch for batch in batches if batch.status is BatchStatus.VALIDATING]
+        now = self.clock()
+        self._waiting = {
+            batch.id: until for batch in batches if (until := self._waiting.get(batch.id, now)) > now
+        }
+        ready = [batch for batch in batches if batch.id not in self._waiting]
+        self.pace.forget_others(batches)
+        checked = self._to_be_checked(ready)
         more = False
-        for batch in batches:
-            # One check at a time: it remembers every custom_id.
-            if batch.status is BatchStatus.VALIDATING and batch is not validating[0]:
-                continue
-            try:
-                more |= await self._advance(batch, self.window.of(batch, running=len(running)))
-            except BatchChangedError:
-                more = True
-            except PenstockError as error:  # the others go on
-                metrics.FAILURES.labels("batches").inc()
-                _log.warning("batch waits", batch=str(batch.id), code=error.code, reason=error.message)
-        return 0.0 if more or len(validating) > 1 else None
+        for batch in ready:
+            if batch.status is not BatchStatus.VALIDATING or batch is checked:
+                more |= await self._guarded(batch, batches)
+        return 0.0 if more else None
 
-    async def _advance(self, batch: Batch, window: int) -> bool:
+    def _to_be_checked(self, batches: Sequence[Batch]) -> Batch | None:
+        """Choose one, as the check remembers every custom_id: the one that was begun, or the oldest."""
+        validating = [batch for batch in batches if batch.status is BatchStatus.VALIDATING]
+        begun = [batch for batch in validating if self._checking and batch.id == self._checking[0]]
+        return next(iter([*begun, *validating]), None)
+
+    async def _guarded(self, batch: Batch, batches: Sequence[Batch]) -> bool:
+        """Let a batch that cannot go on wait, and the others go on."""
+        try:
+            return await self._advance(batch, batches)
+        except BatchChangedError:
+            return True
+        except PenstockError as error:
+            metrics.FAILURES.labels("batches").inc()
+            _log.warning("batch waits", batch=str(batch.id), code=error.code, reason=error.message)
+            self._waiting[batch.id] = self.clock() + PAUSE
+            return False
+
+    async def _advance(self, batch: Batch, batches: Sequence[Batch]) -> bool:
         match batch.status:
             case BatchStatus.VALIDATING:
                 return await self._validate(batch)
             case BatchStatus.IN_PROGRESS:
-                return await self._run(batch, window)
+                room = Room(self.window.of(batch, batches), self.pace.waiting(batch))
+                return await self._run(batch, room)
             case BatchStatus.CANCELLING if batch.open:
                 return await self.cancellation.cancel(batch, most=self.intake.chunk) > 0
             case _:
@@ -91,24 +114,29 @@ class BatchWork:
             )
             self._checking = batch.id, validation
         validation = self._checking[1]
-        try:
-            read = await self.inputs.reader(batch.input_file_id)
-        except NotFoundError as error:
-            gone: Error = {"code": "file_not_found", "line": None, "message": error.message, "param": None}
-            await self.batches.fail(batch, [gone])
+        if self.clock() >= batch.expires_at:
+            await self.batches.finish(batch, BatchStatus.EXPIRED)
             return False
         for _ in range(STEPS):
+            if await self._check(batch, validation):
+                await self._judge(batch, validation)
+                break
+        return True
+
+    async def _check(self, batch: Batch, validation: BatchValidation) -> bool:
+        """Check the next lines; says whether the verdict is known."""
+        try:
             lines = await next_lines(
-                read,
+                await self.inputs.reader(batch.input_file_id),
                 validation.offset,
                 most=self.intake.chunk,
                 chunk_bytes=self.intake.chunk_bytes,
                 max_line_bytes=self.intake.max_line_bytes,
             )
-            if validation.check(lines):
-                await self._judge(batch, validation)
-                break
-        return True
+        except NotFoundError as error:
+            validation.refuse("file_not_found", error.message)
+            return True
+        return validation.check(lines)
 
     async def _judge(self, batch: Batch, validation: BatchValidation) -> None:
         self._checking = None
@@ -117,29 +145,28 @@ class BatchWork:
         else:
             await self.batches.start(batch, model=validation.model, total=validation.requests)
 
-    async def _run(self, batch: Batch, window: int) -> bool:
+    async def _run(self, batch: Batch, room: Room) -> bool:
         over = self.clock() >= batch.expires_at
-        batch, fed = (batch, False) if over else await self._feed(batch, window)
+        batch, fed = (batch, False) if over else await self._feed(batch, room)
         batch, gathered = await self._gather(batch)
         if batch.open == 0 and (over or batch.inserted == batch.total):
             await self.batches.finalize(batch)
             return True
         return fed or gathered
 
-    async def _feed(self, batch: Batch, window: int) -> tuple[Batch, bool]:
-        """Fill the window; says whether there is room for more at once."""
+    async def _feed(self, batch: Batch, room: Room) -> tuple[Batch, bool]:
+        """Put in what there is room for; says whether there is room for more at once."""
         for _ in range(STEPS):
-            left, room = batch.total - batch.inserted, window - batch.open
-            if not self.window.worthwhile(left=left, room=room, window=window):
+            if not room.worthwhile(batch, least=self.least):
                 return batch, False
-            batch = await self.intake.insert(batch, room)
+            batch = await self.intake.insert(batch, room.left(batch))
         return batch, True
 
     async def _gather(self, batch: Batch) -> tuple[Batch, bool]:
         """Write down what is ready; says whether there is more."""
         for _ in range(STEPS):
             ready = batch.ended - batch.gathered
-            if ready == 0 or (ready < self.window.least and batch.open):
+            if ready == 0 or (ready < self.least and batch.open):
                 return batch, False
             batch = await self.gathering.gather(batch)
         return batch, True

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tests.benchmarks.report import Report
 from tests.benchmarks.scenarios import (
     accept,
+    batch,
     drain,
     first_chunk,
     lanes,
@@ -24,6 +25,7 @@ SCENARIOS: dict[str, Scenario] = {
     "accept": accept.run,
     "drain": drain.run,
     "lanes": lanes.run,
+    "batch": batch.run,
     "memory": memory.run,
     "profile": profile.run,
     "start": start.run,

@@ -1,13 +1,12 @@
-"""Lines of the output and the error file, as OpenAI's clients read them; and how much is open at a time."""
+"""Lines of the output and the error file, as OpenAI's clients read them."""
 
 import json
 from typing import Any
 
 import pytest
 
-from services.scheduler.domain.batch import Batch, EndedJob
+from services.scheduler.domain.batch import EndedJob
 from services.scheduler.domain.batch_output import Gathered
-from services.scheduler.domain.batch_window import SMALLEST, BatchWindow
 from shared.contracts.ids import new_id
 from shared.contracts.jobs import Failure, JobStatus
 
@@ -78,31 +77,3 @@ def test_what_was_not_executed_has_no_response(status: JobStatus, code: str, exp
     gathered.add(job(status), b"")
     line = one(gathered.errors)
     assert (line["response"], line["error"]["code"], gathered.expired) == (None, code, expired)
-
-
-def batch(**fields: Any) -> Batch:
-    values: dict[str, Any] = dict.fromkeys(Batch.__dataclass_fields__, 0)
-    return Batch(**{**values, "first_open": None, **fields})
-
-
-def test_the_window_is_shared_by_batches_and_shrinks_with_heavy_requests() -> None:
-    window = BatchWindow(jobs=4000, all_jobs=16_000, bytes=1_000_000, least=250)
-    assert window.of(batch(), running=1) == 4000
-    assert window.of(batch(), running=8) == 2000
-    assert window.of(batch(), running=100_000) == SMALLEST
-    assert window.of(batch(inserted=10, input_offset=100_000), running=1) == 100
-    assert window.of(batch(inserted=10, input_offset=10**9), running=1) == SMALLEST
-
-
-def test_requests_are_put_in_when_it_is_worth_a_transaction() -> None:
-    window = BatchWindow(jobs=4000, all_jobs=16_000, bytes=1_000_000, least=250)
-    assert window.worthwhile(left=1000, room=250, window=4000)
-    assert not window.worthwhile(left=1000, room=249, window=4000)
-    assert window.worthwhile(left=3, room=3, window=4000)
-    assert window.worthwhile(left=1000, room=5, window=20)
-    assert not window.worthwhile(left=0, room=4000, window=4000)
-
-
-def test_only_what_comes_before_the_first_open_job_is_ready() -> None:
-    assert batch(inserted=10).ended == 10
-    assert batch(inserted=10, first_open=4).ended == 3

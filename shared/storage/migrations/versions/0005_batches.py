@@ -86,7 +86,7 @@ CREATE INDEX batches_by_input ON batches (input_file_id)
 
 ALTER TABLE jobs ADD COLUMN batch_id uuid, ADD COLUMN batch_line integer;  -- requests of a batch count from 1
 CREATE INDEX jobs_by_batch ON jobs (batch_id, batch_line) WHERE batch_id IS NOT NULL;
-CREATE INDEX jobs_open_by_batch ON jobs (batch_id)
+CREATE INDEX jobs_open_by_batch ON jobs (batch_id, batch_line)
     WHERE batch_id IS NOT NULL AND status IN ('queued', 'in_progress');
 """
 
