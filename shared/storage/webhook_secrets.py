@@ -79,10 +79,10 @@ async def live_secrets(
     """Return the secrets that sign now, the current one first.
 
     Raises:
-        SecretUnreadableError: The fleet's secret key is another one than when they were made.
+        SecretUnreadableError: The fleet's secret key is another one than when all of them were made.
     """
     rows = await connection.fetch(_LIVE, tenant_id, endpoint_id)
-    return [box.open(row["sealed"], tenant_id) for row in rows]
+    return box.open_readable((row["sealed"] for row in rows), tenant_id)
 
 
 async def job_webhook_secret(connection: Connection, box: SecretBox, *, tenant_id: UUID) -> str:

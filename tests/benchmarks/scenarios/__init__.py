@@ -14,6 +14,7 @@ from tests.benchmarks.scenarios import (
     start,
     streams,
     sync,
+    webhooks,
 )
 from tests.benchmarks.site import Site
 
@@ -26,6 +27,7 @@ SCENARIOS: dict[str, Scenario] = {
     "drain": drain.run,
     "lanes": lanes.run,
     "batch": batch.run,
+    "webhooks": webhooks.run,
     "memory": memory.run,
     "profile": profile.run,
     "start": start.run,
