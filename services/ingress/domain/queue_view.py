@@ -80,7 +80,7 @@ def view_of(
         stats: The broker's look at it, without the age where that would leave a trace.
         reports: Of workers and ingresses.
         draining: Whether it takes no new work.
-        job_ages: Seconds that the oldest background job of each queue has waited; None where nobody looked.
+        job_ages: Seconds that the oldest background job of each queue has waited; None: nobody says.
     """
     view = QueueView(queue=queue, stats=stats, draining=draining)
     _tell_in_flight(view, reports.workers)
@@ -115,7 +115,9 @@ def _tell_age(view: QueueView, job_ages: Mapping[str, float] | None) -> None:
         return
     if view.queue.topic is None:
         view.unknown["oldest_age_s"] = "the broker tells it only by a look that counts as an attempt"
-    elif job_ages is None or view.queue.name not in job_ages:
+    elif job_ages is None:
+        view.unknown["oldest_age_s"] = "PostgreSQL, which knows the ages of background jobs, does not answer"
+    elif view.queue.name not in job_ages:
         view.unknown["oldest_age_s"] = "only background jobs have a known age here, and none of them waits"
     else:
         view.oldest_age_s = job_ages[view.queue.name]
