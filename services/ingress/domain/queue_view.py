@@ -98,7 +98,8 @@ def _tell_in_flight(view: QueueView, workers: Sequence[WorkerReport]) -> None:
         view.unknown["in_flight"] = "the broker does not tell, and this queue's consumers do not report"
         return
     shares = [(worker.state, worker.queues[name]) for worker in workers if name in worker.queues]
-    taking = sum(state is WorkerState.TAKING for state, _ in shares)
+    # RabbitMQ counts one that takes nothing more until it has settled what it holds.
+    taking = sum(state is WorkerState.TAKING or share.held > 0 for state, share in shares)
     if taking < stats.consumers:
         view.unknown["in_flight"] = (
             f"the broker does not tell, and {stats.consumers - taking} of {stats.consumers} consumers "

@@ -122,6 +122,25 @@ async def test_a_purge_takes_what_nobody_can_read(broker, queue):
     await eventually(lambda: broker.stats(queue.name), lambda stats: stats.ready == 0)
 
 
+async def test_a_subscription_that_rests_gets_nothing_counts_as_none_and_goes_on(broker, queue):
+    arrivals = Arrivals()
+    subscription = await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    await broker.publish(queue.name, text("held"))
+    held = await arrivals.next()
+    await subscription.rest()
+    await broker.publish(queue.name, text("waits"))
+    await held.settle(Settlement.ACK)
+    await eventually(lambda: broker.stats(queue.name, with_age=False), lambda stats: not stats.consumers)
+    await eventually(lambda: broker.stats(queue.name, with_age=False), lambda stats: stats.ready == 1)
+    assert arrivals.waiting == 0
+    await subscription.go_on()
+    delivery = await arrivals.next()
+    assert (delivery.message.body, delivery.attempt) == (b"waits", 1)
+    await delivery.settle(Settlement.ACK)
+    await subscription.rest()
+    await subscription.stop()
+
+
 def bodies_of(messages) -> list[bytes]:
     return [message.body for message in messages]
 
