@@ -103,6 +103,15 @@ class Subscription(Protocol):
     async def stop(self) -> None:
         """Take no further deliveries; those already handed out can still be settled."""
 
+    async def rest(self) -> None:
+        """Take no deliveries until :meth:`go_on`; who holds nothing any more counts as no consumer meanwhile.
+
+        Those already handed out can still be settled; a few that were on their way may still come.
+        """
+
+    async def go_on(self) -> None:
+        """Take deliveries again."""
+
 
 class Inbox(Protocol):
     """A private address where replies arrive for as long as this process lives."""

@@ -79,20 +79,15 @@ class Consumer(Consumption):
 
     async def rest(self) -> None:
         """Take nothing new and hand back what has not begun; what runs goes on. Undone by :meth:`go_on`."""
-        await self._take_no_more(self._waiting.clear())
+        self._draining = True
+        for delivery in self._waiting.clear():
+            self._release(delivery)
+        await asyncio.gather(*(subscription.rest() for subscription in self._subscriptions))
 
     async def go_on(self) -> None:
-        """Take deliveries again after :meth:`rest`.
-
-        Raises:
-            BrokerUnavailableError: It rests still.
-        """
+        """Take deliveries again after :meth:`rest`."""
         self._draining = False
-        try:
-            await self._start()
-        except BaseException:
-            await self.rest()
-            raise
+        await asyncio.gather(*(subscription.go_on() for subscription in self._subscriptions))
 
     def in_hand(self) -> Mapping[str, QueueInHand]:
         """Say what there is of each queue."""

@@ -27,6 +27,10 @@ OUTAGE = (
 )
 """What means that the server is away, as opposed to a statement that is wrong."""
 
+RELEASE_TIMEOUT_S = 0.05
+"""How long a statement that was given up may take to be called off, before its connection is dropped: a
+server that is silent answers that no sooner than the statement, and its caller has waited already."""
+
 
 class Database:
     """A pool of connections that act as one role; an outage is an error at once and heals by itself.
@@ -76,8 +80,11 @@ class Database:
             DatabaseUnavailableError: As :meth:`transaction` does.
         """
         try:
-            async with self._pool.acquire(timeout=self._settings.acquire_timeout_s) as connection:
+            connection = await self._pool.acquire(timeout=self._settings.acquire_timeout_s)
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection, timeout=RELEASE_TIMEOUT_S)
         except OUTAGE as error:
             raise DatabaseUnavailableError("PostgreSQL does not answer.") from error
 

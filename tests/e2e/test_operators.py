@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from shared.messaging.broker import Message
 from tests.support.backlog import backlog_of
-from tests.support.fleet import PENSTOCK, Fleet, clean_environment
+from tests.support.fleet import Fleet
 
 pytestmark = pytest.mark.e2e
 
@@ -26,11 +25,11 @@ def run(fleet: Fleet, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def admin(fleet: Fleet, path: str) -> Any:
-    """Ask without the start of a process, which takes longer than the answer."""
+def admin(fleet: Fleet, path: str, method: str = "GET") -> Any:
+    """Ask or steer without the start of a process, which takes longer than the answer."""
     credentials = json.loads((fleet.data_dir / "credentials.json").read_text())
     headers = {"Authorization": f"Bearer {credentials['operator_key']}"}
-    return fleet.json("GET", f"/api/v1/admin/{path}", headers=headers)["data"]
+    return fleet.json(method, f"/api/v1/admin/{path}", headers=headers)["data"]
 
 
 def queue(fleet: Fleet, name: str) -> dict[str, Any]:
@@ -63,12 +62,12 @@ def resumed(fleet: Fleet) -> Iterator[None]:
     """Leave the fleet as it was."""
     yield
     for name in (CHATS, EMBEDDINGS):
-        run(fleet, "queues", "resume", name)
+        admin(fleet, f"queues/{name}/resume", "POST")
 
 
 def test_every_queue_is_shown_with_figures_or_with_the_reason_why_there_are_none(fleet: Fleet):
     ended(fleet, submit(fleet, "one"))
-    queues = json.loads(run(fleet, "queues", "--json"))
+    queues = admin(fleet, "queues")
     assert len(queues) == 13
     for each in queues:
         assert (each["depth"], each["state"], each["consumers"]) == (0, "running", 1), each
@@ -113,13 +112,13 @@ def test_a_paused_queue_keeps_its_jobs_and_a_purge_cancels_them_all(fleet: Fleet
     for job in jobs:
         seen = ended(fleet, job)
         assert (seen["status"], seen["error"]["code"]) == ("cancelled", "queue_purged")
-    run(fleet, "queues", "resume", CHATS)
+    assert "Running" in run(fleet, "queues", "resume", CHATS)
     assert ended(fleet, submit(fleet, "after"))["status"] == "completed"
     assert [ended(fleet, job)["status"] for job in jobs] == ["cancelled"] * 3
 
 
 def test_a_caller_who_waits_in_a_purged_queue_is_told_at_once(fleet: Fleet, resumed: None):
-    run(fleet, "queues", "pause", EMBEDDINGS)
+    admin(fleet, f"queues/{EMBEDDINGS}/pause", "POST")
     body = {"model": "simulator/embedding", "input": "hello"}
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(fleet.request, "POST", "/v1/embeddings", body)
@@ -135,7 +134,7 @@ def test_a_caller_who_waits_in_a_purged_queue_is_told_at_once(fleet: Fleet, resu
 
 def test_a_draining_queue_refuses_new_work_and_finishes_what_it_has(fleet: Fleet, resumed: None):
     job = submit(fleet, "accepted", delay_ms=1_500)
-    run(fleet, "queues", "drain", CHATS)
+    admin(fleet, f"queues/{CHATS}/drain", "POST")
     status, headers, answer = fleet.request(
         "POST", "/v1/jobs", {"operation": "chat", "lane": "batch", "input": chat("refused")}
     )
@@ -145,7 +144,7 @@ def test_a_draining_queue_refuses_new_work_and_finishes_what_it_has(fleet: Fleet
     assert "drained" in run(fleet, "queues", "drain", CHATS, "--wait")
     assert ended(fleet, job)["status"] == "completed"
     assert queue(fleet, CHATS)["state"] == "drained"
-    run(fleet, "queues", "resume", CHATS)
+    admin(fleet, f"queues/{CHATS}/resume", "POST")
     assert ended(fleet, submit(fleet, "again"))["status"] == "completed"
 
 
@@ -163,7 +162,6 @@ def test_a_drained_worker_finishes_its_job_and_takes_none_until_it_resumes(fleet
     run(fleet, "workers", "resume", worker["name"])
     assert ended(fleet, waits)["status"] == "completed"
     assert workers(fleet)[0]["name"] == worker["name"]
-    assert "nobody" in run(fleet, "workers", "drain", "nobody", code=1)
 
 
 def test_dead_letters_are_listed_replayed_and_discarded(fleet: Fleet):
@@ -183,42 +181,26 @@ def test_dead_letters_are_listed_replayed_and_discarded(fleet: Fleet):
     table = run(fleet, "queues", "dead-letters", IMAGES, "--reason", "MALFORMED", "-n", "5")
     assert first["id"] in table
     assert "\x1b" not in table
-    run(fleet, "queues", "dead-letters", IMAGES, "replay", code=2)  # it was not said which
     assert "1 deleted" in run(fleet, "queues", "dead-letters", IMAGES, "discard", "--id", first["id"])
     assert "1 put back" in run(fleet, "queues", "dead-letters", IMAGES, "replay", "--reason", "malformed")
     fleet.wait_until(lambda: [each["id"] for each in dead()] not in ([], [second["id"]]), "it died again")
-    assert "0 deleted" in run(fleet, "queues", "dead-letters", IMAGES, "discard", "--older-than", "3600")
     assert "1 deleted" in run(fleet, "queues", "dead-letters", IMAGES, "discard", "--all")
     assert dead() == []
 
 
-def test_only_an_operators_key_steers_the_fleet(fleet: Fleet, tmp_path):
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = clean_environment({"PENSTOCK_DATA_DIR": str(tmp_path)})
-        return subprocess.run(
-            [PENSTOCK, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    refused = command("queues", "--url", fleet.url, "--key", fleet.api_key)
-    assert (refused.returncode, "operator" in refused.stderr) == (77, True)
-    assert fleet.api_key not in refused.stderr
-    assert command("queues", "--url", fleet.url).returncode == 77
-    assert command("queues").returncode == 3
-    assert command("workers", "--url", "http://127.0.0.1:1", "--key", "x").returncode == 3
+def test_only_an_operators_key_steers_the_fleet(fleet: Fleet):
+    refused = run(fleet, "queues", "--key", fleet.api_key, code=77)
+    assert "operator" in refused
+    assert fleet.api_key not in refused
     made = run(fleet, "keys", "create", "--name", "second operator", "--operator").strip()
-    assert command("workers", "--url", fleet.url, "--key", made).returncode == 0
+    assert "taking" in run(fleet, "workers", "--url", fleet.url, "--key", made)
     status, _, answer = fleet.request("GET", "/api/v1/admin/queues")
     envelope = json.loads(answer)
     assert (status, envelope["success"], envelope["error"]) == (403, False, "operator_required")
 
 
 def test_what_operators_did_is_in_the_log_with_their_key(fleet: Fleet):
-    run(fleet, "queues", "resume", IMAGES)
+    admin(fleet, f"queues/{IMAGES}/resume", "POST")
     lines = (fleet.data_dir / "logs" / "ingress.log").read_text().splitlines()
     actions = [json.loads(line) for line in lines if '"operator action"' in line]
     last = actions[-1]

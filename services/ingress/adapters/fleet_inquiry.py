@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 PATIENCE_S = 0.5
 """How long everybody has to answer: nobody knows how many there are."""
-COMMAND_PATIENCE_S = 5.0
+COMMAND_PATIENCE_S = 3.0
 """How long the one that was told something has to do it and say so."""
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from services.ingress.adapters.broker_link import BrokerLink
 from services.ingress.adapters.fleet_inquiry import FleetInquiry
 from services.ingress.adapters.patience import broker_patience, database_patience
@@ -10,6 +12,7 @@ from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.domain.fleet_queue import FleetQueue
 from services.ingress.domain.queue_view import QueueView, view_of
 from shared.contracts.jobs import Lane, Operation
+from shared.errors import DatabaseUnavailableError
 from shared.messaging.broker import QueueStats
 from shared.messaging.topology import job_queue
 from shared.storage.postgres import Database
@@ -21,6 +24,9 @@ FROM outbox o JOIN jobs j ON j.id = o.job_id
 WHERE o.published_at IS NOT NULL AND (o.held_at IS NULL OR o.held_at < o.published_at) AND j.status = 'queued'
 GROUP BY j.operation, j.lane
 """
+_AGES_PATIENCE_S = 1.2
+
+_log = structlog.get_logger()
 
 
 class QueueLooks:
@@ -46,7 +52,6 @@ class QueueLooks:
 
         Raises:
             BrokerUnavailableError: The broker does not answer.
-            DatabaseUnavailableError: PostgreSQL does not, and an age had to be looked up there.
         """
         async with broker_patience():
             reports, stats = await asyncio.gather(self._inquiry.reports(), self._count(queues))
@@ -64,9 +69,13 @@ class QueueLooks:
             *(self._link.broker.stats(queue.name, with_age=False) for queue in queues)
         )
 
-    async def _job_ages(self) -> Mapping[str, float]:
-        async with database_patience(), self._database.connection() as connection:
-            rows = await connection.fetch(_AGES)
+    async def _job_ages(self) -> Mapping[str, float] | None:
+        try:
+            async with database_patience(_AGES_PATIENCE_S), self._database.connection() as connection:
+                rows = await connection.fetch(_AGES)
+        except DatabaseUnavailableError as error:
+            _log.warning("ages of jobs not known", reason=error.message)
+            return None
         return {job_queue(Operation(row["operation"]), Lane(row["lane"])): row["age_s"] for row in rows}
 
 

@@ -80,7 +80,7 @@ def view_of(
         stats: The broker's look at it, without the age where that would leave a trace.
         reports: Of workers and ingresses.
         draining: Whether it takes no new work.
-        job_ages: Seconds that the oldest background job of each queue has waited; None where nobody looked.
+        job_ages: Seconds that the oldest background job of each queue has waited; None: nobody says.
     """
     view = QueueView(queue=queue, stats=stats, draining=draining)
     _tell_in_flight(view, reports.workers)
@@ -98,7 +98,8 @@ def _tell_in_flight(view: QueueView, workers: Sequence[WorkerReport]) -> None:
         view.unknown["in_flight"] = "the broker does not tell, and this queue's consumers do not report"
         return
     shares = [(worker.state, worker.queues[name]) for worker in workers if name in worker.queues]
-    taking = sum(state is WorkerState.TAKING for state, _ in shares)
+    # RabbitMQ counts one that takes nothing more until it has settled what it holds.
+    taking = sum(state is WorkerState.TAKING or share.held > 0 for state, share in shares)
     if taking < stats.consumers:
         view.unknown["in_flight"] = (
             f"the broker does not tell, and {stats.consumers - taking} of {stats.consumers} consumers "
@@ -115,7 +116,9 @@ def _tell_age(view: QueueView, job_ages: Mapping[str, float] | None) -> None:
         return
     if view.queue.topic is None:
         view.unknown["oldest_age_s"] = "the broker tells it only by a look that counts as an attempt"
-    elif job_ages is None or view.queue.name not in job_ages:
+    elif job_ages is None:
+        view.unknown["oldest_age_s"] = "PostgreSQL, which knows the ages of background jobs, does not answer"
+    elif view.queue.name not in job_ages:
         view.unknown["oldest_age_s"] = "only background jobs have a known age here, and none of them waits"
     else:
         view.oldest_age_s = job_ages[view.queue.name]

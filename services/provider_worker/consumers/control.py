@@ -91,11 +91,7 @@ class WorkerControl:
             if self._stopped:
                 return
             if wanted != self._resting:
-                try:
-                    await (self._consumer.rest() if wanted else self._consumer.go_on())
-                except PenstockError as error:
-                    _log.warning("command not obeyed", command=command, reason=error.message)
-                    return
+                await (self._consumer.rest() if wanted else self._consumer.go_on())
                 self._resting = wanted
                 _log.info("worker drains" if wanted else "worker resumes")
         await self._reply(message)

@@ -47,6 +47,7 @@ class Reader:
         self._unsettled = 0
         self._maybe_more = True
         self._stopped = False
+        self._resting = False
         self._failing = False
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
@@ -63,12 +64,21 @@ class Reader:
         self._wake.set()
         await self._ended.wait()
 
+    def rest(self) -> None:
+        """Read nothing until :meth:`go_on`; what a read under way brings is given back."""
+        self._resting = True
+
+    def go_on(self) -> None:
+        """Read again."""
+        self._resting = False
+        self.notice()
+
     async def run(self) -> None:
         """Read until stopped."""
         try:
             while not self._stopped:
                 free = self._prefetch - self._unsettled
-                if free and self._maybe_more:
+                if free and self._maybe_more and not self._resting:
                     await self._read(min(free, MAX_TAKE))
                 else:
                     await self._rest()
@@ -111,7 +121,7 @@ class Reader:
                 unwanted.append((delivery, Settlement.DEAD_LETTER, fault))
             elif expires_at is not None and expires_at <= now:
                 unwanted.append((delivery, Settlement.ACK, ""))
-            elif self._stopped:
+            elif self._stopped or self._resting:
                 unwanted.append((delivery, Settlement.RELEASE, ""))
             else:
                 self._unsettled += 1

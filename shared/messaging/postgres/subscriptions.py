@@ -60,6 +60,16 @@ class Subscriptions:
         if not running:
             await self._listener.unlisten(queue_channel(table_name(subscription.queue)))
 
+    async def rest(self, subscription: "PostgresSubscription") -> None:
+        """Let a reader rest, and count it no more."""
+        subscription.reader.rest()
+        await self._listener.release(subscription.lock)
+
+    async def go_on(self, subscription: "PostgresSubscription") -> None:
+        """Let a reader go on, and count it."""
+        await self._listener.hold(subscription.lock)
+        subscription.reader.go_on()
+
     async def stop_all(self) -> None:
         """Stop every reader."""
         for subscription in list(itertools.chain(*self._running.values())):
@@ -83,6 +93,14 @@ class PostgresSubscription:
     async def stop(self) -> None:
         """Take no further deliveries."""
         await self._subscriptions.end(self)
+
+    async def rest(self) -> None:
+        """Take no deliveries until :meth:`go_on`."""
+        await self._subscriptions.rest(self)
+
+    async def go_on(self) -> None:
+        """Take deliveries again."""
+        await self._subscriptions.go_on(self)
 
 
 def _notice(running: list[PostgresSubscription]) -> None:

@@ -61,6 +61,7 @@ class RabbitSubscription:
         self._changing = asyncio.Lock()
         self._recounting: dict[str, RabbitDelivery | None] = {}
         self._stopped = False
+        self._resting = False
 
     async def start(self, patience_s: float) -> None:
         """Begin; returns when it consumes, or after ``patience_s`` with the rest left to the background."""
@@ -74,6 +75,16 @@ class RabbitSubscription:
         """Take no further deliveries; the channel stays, so that those in hand can be settled."""
         self._stopped = True
         self._kept.forget()
+        await self.follow()
+
+    async def rest(self) -> None:
+        """Take no deliveries until :meth:`go_on`."""
+        self._resting = True
+        await self.follow()
+
+    async def go_on(self) -> None:
+        """Take deliveries again."""
+        self._resting = False
         await self.follow()
 
     async def close(self) -> None:
@@ -101,7 +112,8 @@ class RabbitSubscription:
 
     async def _apply(self, channel: Channel) -> None:
         async with self._changing:
-            wanted = not self._stopped and not await self._pauses.paused(self.queue.name)
+            idle = self._stopped or self._resting
+            wanted = not idle and not await self._pauses.paused(self.queue.name)
             if wanted and self._consumer_tag is None:
                 arrived = partial(self._arrived, channel)
                 self._consumer_tag = await channel.consume(self.queue.name, arrived)

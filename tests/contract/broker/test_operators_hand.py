@@ -1,6 +1,8 @@
 """An operator's hand on a queue: dead letters by filter, what waits taken away."""
 
 import asyncio
+import signal
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -120,5 +122,54 @@ async def test_a_purge_takes_what_nobody_can_read(broker, queue):
     await eventually(lambda: broker.stats(queue.name), lambda stats: stats.ready == 0)
 
 
+async def test_a_subscription_that_rests_gets_nothing_counts_as_none_and_goes_on(broker, queue):
+    arrivals = Arrivals()
+    subscription = await broker.subscribe(queue.name, prefetch=1, on_delivery=arrivals)
+    await broker.publish(queue.name, text("held"))
+    held = await arrivals.next()
+    await subscription.rest()
+    await broker.publish(queue.name, text("waits"))
+    await held.settle(Settlement.ACK)
+    await eventually(lambda: broker.stats(queue.name, with_age=False), lambda stats: not stats.consumers)
+    await eventually(lambda: broker.stats(queue.name, with_age=False), lambda stats: stats.ready == 1)
+    assert arrivals.waiting == 0
+    await subscription.go_on()
+    delivery = await arrivals.next()
+    assert (delivery.message.body, delivery.attempt) == (b"waits", 1)
+    await delivery.settle(Settlement.ACK)
+    await subscription.rest()
+    await subscription.stop()
+
+
 def bodies_of(messages) -> list[bytes]:
     return [message.body for message in messages]
+
+
+async def test_a_replay_that_is_killed_loses_nothing_and_doubles_at_most_what_it_had_in_hand(
+    broker, broker_url, queue
+):
+    await bury(broker, queue, *"abc")
+    victim = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.contract.broker.replay_process", broker_url, queue.name
+    )
+    assert await victim.wait() == -signal.SIGKILL
+    arrivals = Arrivals()
+
+    async def told() -> int:
+        return (await broker.stats(queue.name, with_age=False)).ready
+
+    assert await eventually(told, bool) >= 1  # it was killed after the first of them was put back
+    await eventually(
+        lambda: broker.stats(queue.name, with_age=False), lambda stats: stats.ready + stats.dead >= 3
+    )
+    left = await broker.dead_letters(queue.name)
+    assert await broker.replay_dead_letters(queue.name, DeadLetterChoice()) == len(left)
+    assert await broker.replay_dead_letters(queue.name, DeadLetterChoice()) == 0
+    waiting = await told()
+    assert 3 <= waiting <= 4
+    await broker.subscribe(queue.name, prefetch=9, on_delivery=arrivals)
+    seen = []
+    for delivery in await arrivals.take(waiting):
+        seen.append(delivery.message.body)
+        await delivery.settle(Settlement.ACK)
+    assert set(seen) == {b"a", b"b", b"c"}

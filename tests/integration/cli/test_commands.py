@@ -104,3 +104,15 @@ def test_the_configuration_is_shown_with_its_sources(tmp_path):
     rows = {row["path"]: row for row in json.loads(shown.stdout)}
     assert rows["simulator.port"]["source"] == "environment PENSTOCK_SIMULATOR__PORT"
     assert rows["simulator.host"]["source"] == "default"
+
+
+def test_steering_a_fleet_needs_a_fleet_and_a_key_and_says_which_is_missing(tmp_path):
+    folder = tmp_path / "data"
+    nowhere = penstock(folder, "queues")
+    assert (nowhere.returncode, "penstock up" in nowhere.stderr) == (3, True)
+    unknown = penstock(folder, "workers", PENSTOCK_URL="http://127.0.0.1:1")
+    assert (unknown.returncode, "--key" in unknown.stderr) == (77, True)
+    away = penstock(folder, "workers", PENSTOCK_URL="http://127.0.0.1:1", PENSTOCK_OPERATOR_KEY="k")
+    assert (away.returncode, "http://127.0.0.1:1" in away.stderr) == (3, True)
+    wrong = penstock(folder, "queues", "--url", "ftp://x", "--key", "k")
+    assert wrong.returncode == 2

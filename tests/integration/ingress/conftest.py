@@ -55,14 +55,15 @@ def database_url(fresh_database: Callable[[], str]) -> str:
     return url
 
 
-def make_tenant(url: str) -> Tenant:
+def make_tenant(url: str, role: str = "tenant") -> Tenant:
     tenant_id, minted = new_id(), mint(SecretStr(PEPPER))
     with psycopg.connect(url) as connection:
         connection.execute("SET ROLE penstock_system")
         connection.execute("INSERT INTO tenants (id, name) VALUES (%s, 'test')", (tenant_id,))
         connection.execute(
-            "INSERT INTO api_keys (id, tenant_id, key_id, digest, name) VALUES (%s, %s, %s, %s, 'test')",
-            (new_id(), tenant_id, minted.key_id, minted.digest),
+            "INSERT INTO api_keys (id, tenant_id, key_id, digest, name, role)"
+            " VALUES (%s, %s, %s, %s, 'test', %s)",
+            (new_id(), tenant_id, minted.key_id, minted.digest, role),
         )
     return Tenant(tenant_id, minted.key)
 

@@ -28,6 +28,10 @@ async def test_every_route_is_described_with_shapes_and_examples(api: Api):
         ("GET", "/v1/jobs/{job_id}/events"),
         ("POST", "/v1/jobs/{job_id}/cancel"),
         ("GET", "/health/ready"),
+        ("GET", "/api/v1/admin/queues"),
+        ("POST", "/api/v1/admin/queues/{queue}/purge"),
+        ("POST", "/api/v1/admin/queues/{queue}/dead-letters/replay"),
+        ("POST", "/api/v1/admin/workers/{worker}/drain"),
     }
     shapes = document["components"]["schemas"]
     for reference in re.findall(r'"#/components/schemas/([^"]+)"', await _text(api)):

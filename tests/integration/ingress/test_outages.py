@@ -277,3 +277,31 @@ async def test_ingress_starts_before_its_broker(
             assert (await ask(http, "GET", "/health/live"))[0] == 200
     await until_ready(health)
     await starting.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("down", [stopped, silent])
+async def test_operators_hear_at_once_which_server_is_away(
+    api: Api, broker: EmbeddedPostgres, database: EmbeddedPostgres, down: Callable[..., Any]
+):
+    queue = "/api/v1/admin/queues/jobs.chat.batch"
+    operator = {"Authorization": f"Bearer {make_tenant(database.url, 'operator').api_key}"}
+    purge = {"json": {"confirm": "jobs.chat.batch.v1"}, "headers": operator}
+    every = {"json": {"all": True}, "headers": operator}
+    assert (await ask(api.http, "GET", queue, headers=operator))[0] == 200
+    async with down(broker):
+        for method, path, how in (
+            ("GET", queue, {"headers": operator}),
+            ("POST", f"{queue}/pause", {"headers": operator}),
+            ("POST", f"{queue}/purge", purge),
+            ("GET", f"{queue}/dead-letters", {"headers": operator}),
+            ("POST", f"{queue}/dead-letters/replay", every),
+            ("GET", "/api/v1/admin/workers", {"headers": operator}),
+        ):
+            status, body = await ask(api.http, method, path, **how)
+            assert (status, body["error"]) == (503, "broker_unavailable"), path
+    await until(api.http, 200, "GET", queue, headers=operator)
+    async with down(database):
+        status, body = await ask(api.http, "POST", f"{queue}/drain", headers=operator)
+        assert (status, body["error"]) == (503, "database_unavailable")
+        assert (await ask(api.http, "GET", queue, headers=operator))[0] == 200
+    await until(api.http, 200, "POST", f"{queue}/resume", headers=operator)

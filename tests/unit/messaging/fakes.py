@@ -43,6 +43,7 @@ class FakeSubscription:
         self.backlog: deque[FakeDelivery] = deque()
         self.out: list[FakeDelivery] = []
         self.stopped = False
+        self.resting = False
 
     def put(self, *deliveries: FakeDelivery) -> None:
         self.backlog.extend(deliveries)
@@ -50,12 +51,19 @@ class FakeSubscription:
 
     def pump(self) -> None:
         self.out = [delivery for delivery in self.out if delivery.settlement is None]
-        while self.backlog and not self.stopped and len(self.out) < self.prefetch:
+        while self.backlog and not (self.stopped or self.resting) and len(self.out) < self.prefetch:
             self.out.append(self.backlog.popleft())
             self.on_delivery(self.out[-1])
 
     async def stop(self) -> None:
         self.stopped = True
+
+    async def rest(self) -> None:
+        self.resting = True
+
+    async def go_on(self) -> None:
+        self.resting = False
+        self.pump()
 
 
 class FakeBroker:

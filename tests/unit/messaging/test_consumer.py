@@ -271,3 +271,32 @@ async def test_leaving_the_consumer_without_draining_loses_nothing():
         Settlement.RELEASE,
         Settlement.RELEASE,
     ]
+
+
+async def test_a_consumer_that_rests_finishes_what_runs_and_goes_on_when_told():
+    broker, gate = FakeBroker(), Gate()
+    running, waiting, *later = names(4)
+    async with Consumer(broker, [WORK], gate, concurrency=1, max_deliveries=5) as consumer:
+        work = broker.subscriptions["work"]
+        work.put(running, waiting)
+        await gate.wait_for(1)
+        await consumer.rest()
+        await settled(waiting)
+        assert (waiting.settlement, running.settlement) == (Settlement.RELEASE, None)
+        work.put(*later)
+        gate.open.set()
+        await settled(running)
+        assert running.settlement is Settlement.ACK
+        assert gate.begun == [running.name]
+        await consumer.go_on()
+        await settled(*later)
+    assert [delivery.settlement for delivery in later] == [Settlement.ACK] * 2
+
+
+async def test_a_delivery_that_was_on_its_way_when_the_consumer_rested_goes_back():
+    broker, late = FakeBroker(), FakeDelivery("late")
+    async with Consumer(broker, [WORK], Gate(), concurrency=1, max_deliveries=5) as consumer:
+        await consumer.rest()
+        broker.subscriptions["work"].on_delivery(late)
+        await settled(late)
+    assert late.settlement is Settlement.RELEASE
