@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory watchers lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory overload watchers lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and wat
 
 batch: $(VENV)/.dev ## Run batches of 50,000 requests on either broker, through kills, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BATCH=$${PENSTOCK_TEST_BATCH:-50000} $(BIN)/python -m pytest tests/faults/test_batches.py -s $(ARGS)
+
+overload: $(VENV)/.dev ## Offer three times the capacity for 300 s on either broker; PENSTOCK_TEST_OVERLOAD_S=60, ARGS="-k embedded"
+	PENSTOCK_TEST_OVERLOAD_S=$${PENSTOCK_TEST_OVERLOAD_S:-300} $(BIN)/python -m pytest tests/faults/test_overload.py -s $(ARGS)
 
 LOCK = uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11
