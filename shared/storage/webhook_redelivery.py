@@ -61,11 +61,11 @@ async def redeliver(connection: Connection, delivery_ids: Collection[UUID]) -> l
     return found
 
 
-async def redeliver_matching(connection: Connection, where: DeliveryFilter, *, limit: int = 10_000) -> int:
-    """Make matching deliveries again, the oldest first; returns how many, at most ``limit``."""
+async def matching_deliveries(connection: Connection, where: DeliveryFilter, *, limit: int) -> list[UUID]:
+    """Return which deliveries match, the oldest first, at most ``limit``."""
     first = _FIRST_ID if where.created_after is None else first_id_at(where.created_after)
     end = _LAST_ID if where.created_before is None else first_id_at(where.created_before)
     rows = await connection.fetch(
         _MATCHING, first, end, where.endpoint_id, where.status, where.event_type, limit
     )
-    return len(await redeliver(connection, [row["id"] for row in rows]))
+    return [row["id"] for row in rows]

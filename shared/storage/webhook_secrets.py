@@ -21,8 +21,8 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 
 _RETIRE = """
-UPDATE webhook_secrets SET expires_at = now() + $3::interval
-WHERE tenant_id = $1 AND endpoint_id IS NOT DISTINCT FROM $2 AND expires_at IS NULL
+UPDATE webhook_secrets SET expires_at = least(expires_at, now() + $3::interval)
+WHERE tenant_id = $1 AND endpoint_id IS NOT DISTINCT FROM $2
 """
 
 _PRUNE = """
@@ -64,7 +64,8 @@ async def rotate_secret(
         box: Seals it.
         tenant_id: Whose it is.
         endpoint_id: Which endpoint's.
-        overlap_s: How long the secrets before it go on signing too, at most :data:`MAX_LIVE` in all.
+        overlap_s: How long the secrets before it go on signing too, at most :data:`MAX_LIVE` in all; none of
+            them outlives it, also where an earlier rotation gave it longer.
     """
     await connection.execute(_RETIRE, tenant_id, endpoint_id, timedelta(seconds=overlap_s))
     secret = await create_secret(connection, box, tenant_id=tenant_id, endpoint_id=endpoint_id)
@@ -82,9 +83,3 @@ async def live_secrets(
     """
     rows = await connection.fetch(_LIVE, tenant_id, endpoint_id)
     return [box.open(row["sealed"], tenant_id) for row in rows]
-
-
-async def job_webhook_secret(connection: Connection, box: SecretBox, *, tenant_id: UUID) -> str:
-    """Return the secret that signs the webhooks of single jobs; it is made when it is first needed."""
-    known = await live_secrets(connection, box, tenant_id=tenant_id, endpoint_id=None)
-    return known[0] if known else await create_secret(connection, box, tenant_id=tenant_id, endpoint_id=None)
