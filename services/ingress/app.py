@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -21,6 +21,9 @@ from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.provider_calls import ProviderCalls
+from services.ingress.adapters.webhook_delivery_rows import WebhookDeliveryRows
+from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
+from services.ingress.adapters.webhook_job_secret import WebhookJobSecret
 from services.ingress.api.application import make_application
 from services.ingress.api.docs import DocsPage
 from services.ingress.api.events import EventEndpoint
@@ -29,16 +32,24 @@ from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.jobs import JobEndpoints
 from services.ingress.api.models import ModelEndpoints
+from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.inference import inference_routes
 from services.ingress.api.routes.jobs import job_routes
 from services.ingress.api.routes.models import model_routes
 from services.ingress.api.routes.plain import plain_routes
+from services.ingress.api.routes.webhook_deliveries import webhook_delivery_routes
+from services.ingress.api.routes.webhooks import webhook_endpoint_routes, webhook_secret_routes
 from services.ingress.api.server import serving
+from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
+from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
+from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.domain.submission import JobLimits
 from services.ingress.settings import IngressSection, IngressSettings
 from shared.config.catalog import Catalog
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
+from shared.security.egress import EgressPolicy
+from shared.security.webhook_secrets import SecretBox
 from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
 from shared.storage.redis import open_redis, ping_redis
@@ -136,9 +147,27 @@ def _application(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),
         job_routes(jobs, events),
+        _webhook_routes(settings, database, link, background),
         plain_routes(HealthEndpoints(health), DocsPage()),
     )
     return make_application(routes, _keys(settings, database, tasks).authenticate)
+
+
+def _webhook_routes(
+    settings: IngressSettings, database: Database, link: BrokerLink, background: Background
+) -> Iterator[RawRoute]:
+    section, box = settings.ingress, SecretBox(settings.secret_key)
+    endpoints = WebhookEndpointRows(database, box, max_endpoints=section.max_webhook_endpoints)
+    deliveries = WebhookDeliveryEndpoints(
+        rows=WebhookDeliveryRows(database), link=link, background=background, settings=section
+    )
+    return chain(
+        webhook_endpoint_routes(
+            WebhookEndpointEndpoints(rows=endpoints, policy=EgressPolicy(settings.egress), settings=section)
+        ),
+        webhook_secret_routes(WebhookJobSecretEndpoints(WebhookJobSecret(database, box), section)),
+        webhook_delivery_routes(deliveries),
+    )
 
 
 def _limits(section: IngressSection) -> JobLimits:

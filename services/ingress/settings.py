@@ -38,6 +38,8 @@ class IngressSection(Section):
     """Pause between the comments that keep a silent event stream open."""
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+[^/\s]$")
     """What callers put before ``/v1``; makes the ``urls`` of a job absolute."""
+    max_webhook_endpoints: int = Field(default=100, ge=1)
+    """Webhook endpoints of one tenant; one more is answered with 409."""
 
 
 class IngressSettings(ServiceSettings):

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from services.ingress.api.schemas import webhooks
 from services.ingress.api.schemas.inference import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -21,6 +22,10 @@ DESCRIPTION = (
     "never lost. Every answer carries X-Request-Id, and X-Job-Id where there is a job."
 )
 _TAKEN: tuple[type[BaseModel], ...] = (
+    webhooks.WebhookEndpointCreation,
+    webhooks.WebhookEndpointChange,
+    webhooks.SecretRotation,
+    webhooks.Redelivery,
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingRequest,

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from services.ingress.domain.checks import storable
 from services.ingress.domain.job import PREFIX
+from services.ingress.domain.query import expect_known, read_limit, read_moment
 from shared.contracts.ids import first_id_at, parse_public_id
 from shared.contracts.jobs import JobStatus, Operation
 from shared.errors import NotFoundError, UnprocessableRequestError
 
-MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 _KNOWN = {"limit", "after", "status", "operation", "model", "background", "created_after", "created_before"}
 
@@ -37,15 +36,13 @@ def read_filter(query: dict[str, str]) -> JobFilter:
     Raises:
         UnprocessableRequestError: With the parameter at fault.
     """
-    for name in query:
-        if name not in _KNOWN:
-            raise UnprocessableRequestError(f"Unknown query parameter: {name[:80]!r}.", param=name[:80])
+    expect_known(query, _KNOWN)
 
     def read(name: str, reader: Callable[[str], object]) -> object:
         return reader(query[name]) if name in query else None
 
     before = [bound for bound in (read("after", _after), read("created_before", _created_before)) if bound]
-    limit = read("limit", _limit)
+    limit = read("limit", read_limit)
     return JobFilter(
         limit=limit if isinstance(limit, int) else DEFAULT_LIMIT,
         before=min(bound for bound in before if isinstance(bound, UUID)) if before else None,
@@ -55,12 +52,6 @@ def read_filter(query: dict[str, str]) -> JobFilter:
         model=storable(query["model"], "model") if "model" in query else None,
         background=_boolean(query["background"]) if "background" in query else None,
     )
-
-
-def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT:
-        return int(text)
-    raise UnprocessableRequestError(f"'limit' must be from 1 to {MAX_LIMIT}.", param="limit")
 
 
 def _after(text: str) -> UUID:
@@ -96,24 +87,8 @@ def _boolean(text: str) -> bool:
 
 
 def _created_after(text: str) -> UUID:
-    return first_id_at(_moment(text, "created_after"))
+    return first_id_at(read_moment(text, "created_after"))
 
 
 def _created_before(text: str) -> UUID:
-    return first_id_at(_moment(text, "created_before"))
-
-
-def _moment(text: str, param: str) -> datetime:
-    """Read Unix seconds or ISO 8601 with an offset; years from 1970 on."""
-    try:
-        if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text), UTC)
-        # In a query a plus sign means a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        if moment.tzinfo is not None and moment.timestamp() >= 0:
-            return moment
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise UnprocessableRequestError(
-        f"'{param}' must be Unix seconds, or an ISO 8601 time with its offset.", param=param
-    )
+    return first_id_at(read_moment(text, "created_before"))

@@ -28,6 +28,12 @@ from tests.integration.ingress.conftest import (
 )
 
 CHAT = "/v1/chat/completions"
+WEBHOOKS = (
+    ("POST", "/v1/webhook_endpoints", {"url": "https://hooks.example.com/"}),
+    ("GET", f"/v1/webhook_endpoints/we_{'0' * 32}", None),
+    ("GET", "/v1/webhook_deliveries", None),
+    ("POST", "/v1/webhook_secret/rotate", {}),
+)
 JOB = {"operation": "chat", "input": hello("sim/silent")}
 BOUND_S = 2.0
 RECOVERY_S = 20
@@ -151,7 +157,10 @@ async def test_without_postgresql_calls_go_on_and_jobs_wait_for_a_retry(
         assert (await ask(api.http, "GET", job["urls"]["events"]))[0] == 503
         assert (await ask(api.http, "POST", job["urls"]["cancel"]))[0] == 503
         assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 503
-        together = await asyncio.gather(*(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30)))
+        together = await asyncio.gather(
+            *(ask(api.http, "POST", "/v1/jobs", json=JOB) for _ in range(30)),
+            *(ask(api.http, method, path, json=body) for method, path, body in WEBHOOKS),
+        )
         assert {status for status, _ in together} == {503}
     await until(api.http, 202, "POST", "/v1/jobs", json=JOB)
     await until(api.http, 200, "GET", job["urls"]["self"])
