@@ -1,11 +1,12 @@
 """The commands and their options; each imports what it needs when it runs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.data_dir import DataDir
+from services.cli.options import DEFAULT_FOLDER, Folder, Json
+from services.cli.webhook_commands import webhooks
 
 app = typer.Typer(
     name="penstock",
@@ -18,15 +19,7 @@ config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 keys = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(keys, name="keys")
-
-Folder = Annotated[
-    Path,
-    typer.Option(
-        "--data-dir", envvar="PENSTOCK_DATA_DIR", help="Folder of the fleet's data.", file_okay=False
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_FOLDER = Path(".penstock")
+app.add_typer(webhooks, name="webhooks")
 
 
 @app.command()

@@ -12,7 +12,15 @@ from pydantic import BaseModel
 
 from shared.config.variables import PREFIX, path_of, type_at
 
-FLEET_VARIABLES = frozenset({"PENSTOCK_CONFIG_DIR", "PENSTOCK_SECRETS_DIR", "PENSTOCK_PORT"})
+FLEET_VARIABLES = frozenset(
+    {
+        "PENSTOCK_CONFIG_DIR",
+        "PENSTOCK_SECRETS_DIR",
+        "PENSTOCK_PORT",
+        "PENSTOCK_URL",
+        "PENSTOCK_API_KEY",
+    }
+)
 """Read elsewhere than in a service's settings."""
 _FOR_TESTS = "PENSTOCK_TEST_"
 
