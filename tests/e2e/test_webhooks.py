@@ -74,7 +74,12 @@ def test_the_end_of_a_job_arrives_and_both_official_libraries_believe_it(fleet: 
         assert is_believed(hook, made["secret"])
         assert not is_believed(Hook(hook.headers, hook.body + b" "), made["secret"])
         event = json.loads(hook.body)
-        assert (event["type"], event["data"]["id"]) == ("job.completed", job["id"])
+        assert event["type"] == "job.completed"
+        shown = fleet.json("GET", job["urls"]["self"])
+        links = event["data"].pop("urls")
+        assert all(shown[name] == value for name, value in event["data"].items())
+        assert {"status", "usage", "metadata", "error"} <= event["data"].keys()
+        assert links == {name: job["urls"][name] for name in ("self", "result")}
         (record,) = delivered(fleet, made)
         assert (record["message_id"], record["attempts"]) == (hook.headers["webhook-id"], 1)
         assert record["last_attempt"]["response_status"] == 200
