@@ -76,13 +76,15 @@ WITH ended AS (
     INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
     SELECT id, last_event, tenant_id, 'job.' || status, event FROM updated
 )
-SELECT * FROM (
-    SELECT u.*, ARRAY(
-        SELECT w.id FROM webhook_endpoints w
-        WHERE w.tenant_id = u.tenant_id AND w.enabled AND webhook_wants(w.events, 'job.' || u.status)
-    ) AS endpoints FROM updated u
-) heard
-WHERE webhook IS NOT NULL OR endpoints <> '{}'
+SELECT u.*, ARRAY(
+    SELECT w.id FROM webhook_endpoints w
+    WHERE w.tenant_id = u.tenant_id AND w.enabled AND webhook_wants(w.events, 'job.' || u.status)
+) AS endpoints
+FROM updated u
+WHERE u.webhook IS NOT NULL OR u.tenant_id IN (
+    SELECT w.tenant_id FROM webhook_endpoints w
+    WHERE w.enabled AND w.tenant_id = ANY(ARRAY(SELECT DISTINCT tenant_id FROM updated))
+)
 """
 
 

@@ -30,10 +30,10 @@ class Endpoint:
 class Hooks:
     """Writes as ``penstock_app``, reads as ``penstock_system``."""
 
-    def __init__(self, app: Database, system: Database) -> None:
+    def __init__(self, app: Database, system: Database, *, secret_key: SecretStr = SECRET_KEY) -> None:
         self.app = app
         self.system = system
-        self.box = SecretBox(SECRET_KEY)
+        self.box = SecretBox(secret_key)
 
     async def endpoint(
         self, url: str, *, tenant: UUID | None = None, events: Sequence[str] = ("*",)
