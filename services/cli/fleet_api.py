@@ -86,7 +86,7 @@ class FleetApi:
 
         Raises:
             RefusedError: The fleet answers with an error.
-            CommandError: It does not answer.
+            CommandError: It does not answer, or is no fleet.
         """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = self._address.url + path
@@ -101,7 +101,10 @@ class FleetApi:
             raise CommandError(f"{self._address.url} cannot be reached ({_reason(error)}).") from None
         if answer.status >= 300:
             raise _refused(answer.status, text)
-        return json.loads(text) if text else None
+        try:
+            return json.loads(text) if text else None
+        except ValueError:
+            raise CommandError(f"{self._address.url} does not answer as a fleet does.") from None
 
 
 def _reason(error: Exception) -> str:

@@ -79,13 +79,7 @@ async def live_secrets(
     """Return the secrets that sign now, the current one first.
 
     Raises:
-        SecretUnreadableError: The fleet's secret key is another one than when all of them were made.
+        SecretUnreadableError: The fleet's secret key is another one than when they were made.
     """
     rows = await connection.fetch(_LIVE, tenant_id, endpoint_id)
-    return box.open_readable((row["sealed"] for row in rows), tenant_id)
-
-
-async def job_webhook_secret(connection: Connection, box: SecretBox, *, tenant_id: UUID) -> str:
-    """Return the secret that signs the webhooks of single jobs; it is made when it is first needed."""
-    known = await live_secrets(connection, box, tenant_id=tenant_id, endpoint_id=None)
-    return known[0] if known else await create_secret(connection, box, tenant_id=tenant_id, endpoint_id=None)
+    return [box.open(row["sealed"], tenant_id) for row in rows]

@@ -33,8 +33,7 @@ class Received:
         behind = f"  -> {self.forwarded}" if self.forwarded else ""
         kind, name = _short(self._type()), _short(self.message_id)
         return (
-            f"{self.at.astimezone():%H:%M:%S}  {kind:<22}  {name}  {word}{behind}  "
-            f"{_short(self.body.decode(errors='replace'))}"
+            f"{self.at.astimezone():%H:%M:%S}  {kind:<22}  {name}  {word}{behind}  {_short(self._matter())}"
         )
 
     def record(self) -> str:
@@ -51,6 +50,13 @@ class Received:
                 "body": content if content is not None else self.body.decode(errors="replace"),
             }
         )
+
+    def _matter(self) -> str:
+        """Return what the event is about: its envelope is on the line already."""
+        content = self._content()
+        if isinstance(content, dict) and "data" in content:
+            return json.dumps(content["data"], ensure_ascii=False, separators=(",", ":"))
+        return self.body.decode(errors="replace")
 
     def _content(self) -> Any:
         try:

@@ -19,7 +19,7 @@ REDELIVERIES_A_TRANSACTION = 1_000
 """So that each stays well below what a caller's patience is."""
 _COLUMNS = """id, event_id, event_type, endpoint_id, url, status, attempts, created_at, last_attempt_at,
     next_attempt_at, finished_at, response_status, response_excerpt, duration_ms, error"""
-_GET = f"""SELECT {_COLUMNS}, payload FROM webhook_deliveries
+_GET = f"""SELECT {_COLUMNS}, payload, earlier::text AS earlier FROM webhook_deliveries
 WHERE id = $1 AND ($2::uuid IS NULL OR endpoint_id = $2)"""  # noqa: S608 - a constant
 _PAGE = f"""SELECT {_COLUMNS} FROM webhook_deliveries
 WHERE tenant_id = $1 AND ($2::uuid IS NULL OR endpoint_id = $2)

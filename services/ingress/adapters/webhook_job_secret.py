@@ -8,14 +8,16 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.webhook_endpoint import SecretState
 from shared.security.webhook_secrets import SecretBox
 from shared.storage.postgres import Connection, Database
-from shared.storage.webhook_secrets import job_webhook_secret, rotate_secret
+from shared.storage.webhook_secrets import rotate_secret
 
 _STATES = """SELECT created_at, expires_at FROM webhook_secrets
 WHERE endpoint_id IS NULL AND (expires_at IS NULL OR expires_at > now()) ORDER BY id DESC"""
 
 
 class WebhookJobSecret:
-    """Is there from the first use on; raises DatabaseUnavailableError within two seconds.
+    """Made by the first rotation, or when it is first needed.
+
+    Every method raises DatabaseUnavailableError within two seconds.
 
     Args:
         database: As ``penstock_app``.
@@ -34,7 +36,6 @@ class WebhookJobSecret:
     async def rotate(self, tenant_id: UUID, overlap: timedelta) -> tuple[Sequence[SecretState], str]:
         """Make a new one; the one so far signs beside it for the overlap."""
         async with database_patience(), self._database.transaction(tenant_id) as connection:
-            await job_webhook_secret(connection, self._box, tenant_id=tenant_id)
             secret = await rotate_secret(
                 connection,
                 self._box,

@@ -36,7 +36,9 @@ class WebhookDelivery:
     duration_ms: int | None
     error: str | None
     payload: str | None = None
-    """None in lists."""
+    """JSON; None in lists, as is the next one."""
+    earlier: str | None = None
+    """JSON: the attempts before the last, as :meth:`render` spells that one."""
 
     def render(self) -> dict[str, Any]:
         """Spell the object; times are Unix seconds."""
@@ -54,7 +56,13 @@ class WebhookDelivery:
             "finished_at": seconds(self.finished_at),
             "last_attempt": self._last_attempt(),
         }
-        return shown if self.payload is None else {**shown, "payload": orjson.Fragment(self.payload)}
+        if self.payload is None or self.earlier is None:
+            return shown
+        return {
+            **shown,
+            "earlier_attempts": orjson.Fragment(self.earlier),
+            "payload": orjson.Fragment(self.payload),
+        }
 
     def _last_attempt(self) -> dict[str, Any] | None:
         if self.last_attempt_at is None:

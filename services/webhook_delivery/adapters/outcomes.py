@@ -50,7 +50,12 @@ UPDATE webhook_deliveries d SET
     response_status = o.response_status,
     response_excerpt = o.excerpt,
     duration_ms = o.duration_ms,
-    error = o.error
+    error = o.error,
+    earlier = CASE WHEN d.last_attempt_at IS NULL THEN d.earlier
+        ELSE CASE WHEN jsonb_array_length(d.earlier) >= 20 THEN d.earlier - 0 ELSE d.earlier END
+            || jsonb_build_object('at', extract(epoch FROM d.last_attempt_at)::bigint,
+                'response_status', d.response_status, 'response_excerpt', d.response_excerpt,
+                'duration_ms', d.duration_ms, 'error', d.error) END
 FROM o
 WHERE d.id = ANY($1::uuid[]) AND d.id BETWEEN $2 AND $3 AND d.id = o.id
   AND d.id IN (SELECT delivery_id FROM done UNION ALL SELECT delivery_id FROM again)

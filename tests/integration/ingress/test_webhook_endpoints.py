@@ -265,7 +265,8 @@ async def test_a_test_event_is_planned_whatever_the_filter_and_listed(api: Api):
     for path in (f"{one}/deliveries", "/v1/webhook_deliveries"):
         assert await call(api.http, "GET", f"{path}/{test['id']}") == test
         listed = (await call(api.http, "GET", f"{path}?type=webhook_endpoint.test&status=pending"))["data"]
-        assert {name: value for name, value in test.items() if name != "payload"} in listed
+        brief = {name: test[name] for name in test if name not in ("payload", "earlier_attempts")}
+        assert brief in listed
         assert (await call(api.http, "GET", f"{path}?status=delivered"))["data"] == []
     other = await create(api.http)
     await call(api.http, "GET", f"{ENDPOINTS}/{other['id']}/deliveries/{test['id']}", status=404)

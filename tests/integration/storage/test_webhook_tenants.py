@@ -9,7 +9,7 @@ from shared.contracts.ids import new_id
 from shared.errors import NotFoundError
 from shared.storage.postgres import Database
 from shared.storage.webhook_planning import plan_test
-from shared.storage.webhook_secrets import MAX_LIVE, job_webhook_secret, live_secrets, rotate_secret
+from shared.storage.webhook_secrets import MAX_LIVE, create_secret, live_secrets, rotate_secret
 from tests.support.webhooks import Endpoint, Hooks
 
 TABLES = ("webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_queue")
@@ -72,8 +72,8 @@ async def test_secrets_are_replaced_and_few_stay_alive(victim: Endpoint, hooks: 
     async with hooks.app.transaction(victim.tenant) as connection:
         live = await live_secrets(connection, hooks.box, **named)
         assert live == made[: -MAX_LIVE - 1 : -1]
-        first = await job_webhook_secret(connection, hooks.box, tenant_id=victim.tenant)
-        assert await job_webhook_secret(connection, hooks.box, tenant_id=victim.tenant) == first
+        first = await create_secret(connection, hooks.box, tenant_id=victim.tenant, endpoint_id=None)
+        assert await create_secret(connection, hooks.box, tenant_id=victim.tenant, endpoint_id=None) == first
         assert first not in live
 
 

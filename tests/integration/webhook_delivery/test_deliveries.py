@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import openai
+import orjson
 import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -15,7 +16,7 @@ from shared.security.webhook_signatures import verify
 from shared.storage.transitions import JobEnd, finish_jobs
 from shared.storage.webhook_planning import plan_test
 from shared.storage.webhook_redelivery import DeliveryFilter, matching_deliveries, redeliver
-from shared.storage.webhook_secrets import job_webhook_secret, rotate_secret
+from shared.storage.webhook_secrets import create_secret, rotate_secret
 from tests.support.receiver import Receiver
 from tests.support.store import Jobs, until
 from tests.support.webhooks import Hooks
@@ -78,7 +79,7 @@ async def test_a_jobs_end_is_told_to_its_own_url_and_to_the_endpoints_that_want_
     assert "result" not in event["data"]
     assert {row["status"] for row in rows} == {"delivered"}
     async with hooks.app.transaction(job.tenant) as connection:
-        secret = await job_webhook_secret(connection, hooks.box, tenant_id=job.tenant)
+        secret = await create_secret(connection, hooks.box, tenant_id=job.tenant, endpoint_id=None)
     (own,) = [got for got in received if got.path == "/own"]
     Webhook(secret).verify(own.body, own.headers)
 
@@ -135,6 +136,12 @@ async def test_failures_are_retried_with_the_same_id_until_one_succeeds(
     (row,) = await until(lambda: hooks.ended(endpoint.tenant))
 
     assert (row["status"], row["attempts"], row["error"]) == ("delivered", 3, None)
+    earlier = orjson.loads(row["earlier"])
+    assert [(one["response_status"], one["error"]) for one in earlier] == [
+        (500, "http_status"),
+        (404, "http_status"),
+    ]
+    assert len(earlier[0]["response_excerpt"]) <= 1024
     assert len({got.id for got in receiver.received}) == 1
     for got in receiver.received:
         Webhook(endpoint.secret).verify(got.body, got.headers)

@@ -155,6 +155,9 @@ class WebhookDeliveryObject(BaseModel):
     next_attempt_at: int | None = Field(description="Null: at once, or never again.")
     finished_at: int | None
     last_attempt: DeliveryAttempt | None
+    earlier_attempts: list[DeliveryAttempt] | None = Field(
+        default=None, description="Those before the last, the newest 20; not in lists."
+    )
     payload: dict[str, Any] | None = Field(default=None, description="As sent; not in lists.")
 
 

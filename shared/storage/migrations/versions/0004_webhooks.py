@@ -62,7 +62,8 @@ CREATE TABLE webhook_deliveries (
     response_status integer,                -- of the last attempt, as are the next three
     response_excerpt text,
     duration_ms integer,
-    error text                              -- a code; null after a success
+    error text,                             -- a code; null after a success
+    earlier jsonb NOT NULL DEFAULT '[]'     -- the attempts before it, the newest 20, oldest first
 ) PARTITION BY RANGE (id);
 CREATE INDEX webhook_deliveries_by_tenant ON webhook_deliveries (tenant_id, id DESC);
 CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, id DESC);
