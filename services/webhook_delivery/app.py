@@ -17,7 +17,7 @@ from services.webhook_delivery.domain.limits import TargetLimits
 from services.webhook_delivery.settings import SendingSettings, WebhookDeliverySettings
 from shared.contracts.jobs import JobsChanged
 from shared.contracts.webhooks import WebhooksDue
-from shared.messaging.broker import Message
+from shared.messaging.broker import Broker, Message, OnMessage
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.security.egress import EgressPolicy
@@ -48,11 +48,10 @@ async def running(settings: WebhookDeliverySettings) -> AsyncIterator[Health]:
             if message.type in _CALLS:
                 dispatcher.wake()
 
-        await broker.connect()
         try:
-            await broker.listen(heard)
             async with asyncio.TaskGroup() as group:
                 background = [
+                    group.create_task(_listen(broker, heard)),
                     group.create_task(recorder.run()),
                     group.create_task(watch_backlog(database)),
                 ]
@@ -66,6 +65,12 @@ async def running(settings: WebhookDeliverySettings) -> AsyncIterator[Health]:
                         task.cancel()
         finally:
             await broker.close()
+
+
+async def _listen(broker: Broker, heard: OnMessage) -> None:
+    """Hear of what is due, once the broker is there; without it, it is found by looking."""
+    await broker.connect()
+    await broker.listen(heard)
 
 
 def dispatcher_of(

@@ -6,6 +6,7 @@ fleet's secret key for this purpose alone (HKDF, RFC 5869). What is sealed for o
 
 import base64
 import secrets
+from collections.abc import Iterable
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -75,3 +76,19 @@ class SecretBox:
             return self._cipher.decrypt(nonce, text, sealed[:start] + tenant_id.bytes).decode()
         except (InvalidTag, ValueError):
             raise SecretUnreadableError("A webhook secret cannot be read with this secret key.") from None
+
+    def open_readable(self, sealed: Iterable[bytes], tenant_id: UUID) -> list[str]:
+        """Decrypt those that can be read: after a change of the secret key, the ones that were made since.
+
+        Raises:
+            SecretUnreadableError: There are some, and none of them can be read.
+        """
+        readable, unreadable = [], None
+        for one in sealed:
+            try:
+                readable.append(self.open(one, tenant_id))
+            except SecretUnreadableError as error:
+                unreadable = error
+        if unreadable is not None and not readable:
+            raise unreadable
+        return readable

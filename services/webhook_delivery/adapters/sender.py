@@ -70,7 +70,7 @@ class HttpSender:
 
     async def _post(self, delivery: DueDelivery, timestamp: int) -> Answer:
         message_id = public_id(MESSAGE_PREFIX, delivery.event_id)
-        secrets = [self._box.open(sealed, delivery.tenant_id) for sealed in delivery.sealed_secrets]
+        secrets = self._box.open_readable(delivery.sealed_secrets, delivery.tenant_id)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,

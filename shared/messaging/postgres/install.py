@@ -4,7 +4,6 @@ import hashlib
 from importlib.resources import files
 
 import asyncpg
-from pgmq.install import get_embedded_install_sql
 
 from shared.messaging.postgres.names import table_name
 from shared.messaging.topology import Topology
@@ -27,6 +26,9 @@ async def install(connection: asyncpg.Connection, topology: Topology) -> None:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         if await connection.fetchval("SELECT to_regclass('pgmq.meta') IS NULL"):
+            # Its package loads SQLAlchemy and psycopg, 30 MB that only the first process of all needs.
+            from pgmq.install import get_embedded_install_sql  # noqa: PLC0415 - for its memory
+
             await connection.execute(get_embedded_install_sql())
         if not await _installed(connection, version):
             await connection.execute(script)

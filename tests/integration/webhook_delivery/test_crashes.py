@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from services.webhook_delivery.app import running
 from shared.runtime.engines.postgres import EmbeddedPostgres
@@ -122,6 +123,21 @@ async def test_several_senders_share_the_work_and_deliver_everything_once(
         rows = await until(lambda: hooks.ended(endpoint.tenant, 60))
     assert {row["status"] for row in rows} == {"delivered"}
     assert len(receiver.received) == len({got.id for got in receiver.received}) == 60
+
+
+async def test_without_a_broker_webhooks_are_delivered_all_the_same(
+    make_settings: MakeSettings, hooks: Hooks, receiver: Receiver
+) -> None:
+    settings = make_settings()
+    nowhere = settings.broker.model_copy(update={"url": SecretStr("amqp://127.0.0.1:1")})
+    endpoint = await hooks.endpoint(receiver.url)
+    async with running(settings.model_copy(update={"broker": nowhere})) as health:
+        await hooks.happen(endpoint.tenant)
+        await until(lambda: hooks.ended(endpoint.tenant))
+        ready, words = await health.report()
+    assert ready
+    assert words["postgres"] == "ok"
+    assert words["broker"] != "ok"
 
 
 async def test_what_was_sent_while_postgresql_was_away_is_recorded_when_it_is_back(

@@ -95,6 +95,11 @@ def test_a_sealed_secret_opens_with_the_same_key_for_the_same_tenant_only() -> N
     assert SecretBox(SecretStr("k" * 32)).open(sealed, tenant) == secret
     assert secret.encode() not in sealed
     assert BOX.seal(secret, tenant) != sealed
+    old = SecretBox(SecretStr("l" * 32)).seal(mint_secret(), tenant)
+    assert BOX.open_readable([old, sealed, old], tenant) == [secret]
+    assert BOX.open_readable([], tenant) == []
+    with pytest.raises(SecretUnreadableError):
+        BOX.open_readable([old], tenant)
     for box, data, owner in (
         (SecretBox(SecretStr("l" * 32)), sealed, tenant),
         (BOX, sealed, new_id()),

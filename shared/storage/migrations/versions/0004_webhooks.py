@@ -78,7 +78,7 @@ CREATE TABLE webhook_queue (
     due_at timestamptz NOT NULL DEFAULT now(), -- while a sender has it: when its lease ends
     failures integer NOT NULL DEFAULT 0,    -- of this round of tries; a redelivery begins a new one
     claim integer NOT NULL DEFAULT 0        -- counts the senders that took it
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX webhook_queue_due ON webhook_queue (due_at);
 CREATE INDEX webhook_queue_by_target ON webhook_queue (target, due_at);
 
