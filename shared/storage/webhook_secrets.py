@@ -79,7 +79,7 @@ async def live_secrets(
     """Return the secrets that sign now, the current one first.
 
     Raises:
-        SecretUnreadableError: The fleet's secret key is another one than when they were made.
+        SecretUnreadableError: The fleet's secret key is another one than when all of them were made.
     """
     rows = await connection.fetch(_LIVE, tenant_id, endpoint_id)
-    return [box.open(row["sealed"], tenant_id) for row in rows]
+    return box.open_readable((row["sealed"] for row in rows), tenant_id)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 HANGING_PATH = b"/hanging"
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -21,6 +22,7 @@ class Receiver:
     latencies_s: list[float] = field(default_factory=list)
     """From ``data.sent_at`` (``time.monotonic``) of the event to its arrival."""
     hanging: int = 0
+    silent: list[asyncio.WriteTransport] = field(default_factory=list)
     _wanted: int = 0
     _reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -35,6 +37,11 @@ class Receiver:
         async with asyncio.timeout(limit_s):
             await self._reached.wait()
 
+    def hang_up(self) -> None:
+        """Close what was left without an answer."""
+        while self.silent:
+            self.silent.pop().close()
+
     def came(self, latency_s: float) -> None:
         self.latencies_s.append(latency_s)
         self._look()
@@ -48,11 +55,10 @@ class _Connection(asyncio.Protocol):
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._buffer = b""
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -65,11 +71,11 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         if head.startswith(b"POST " + HANGING_PATH):
             self._receiver.hanging += 1
+            self._receiver.silent.append(self._transport)
             return
         sent_at = _SENT_AT.search(body)
         if sent_at is not None:
             self._receiver.came(time.monotonic() - float(sent_at[1]))
-        assert self._transport is not None
         self._transport.write(_ANSWER)
 
 

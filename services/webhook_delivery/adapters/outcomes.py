@@ -53,7 +53,7 @@ UPDATE webhook_deliveries d SET
     error = o.error,
     earlier = CASE WHEN d.last_attempt_at IS NULL THEN d.earlier
         ELSE CASE WHEN jsonb_array_length(d.earlier) >= 20 THEN d.earlier - 0 ELSE d.earlier END
-            || jsonb_build_object('at', extract(epoch FROM d.last_attempt_at)::bigint,
+            || jsonb_build_object('at', floor(extract(epoch FROM d.last_attempt_at))::bigint,
                 'response_status', d.response_status, 'response_excerpt', d.response_excerpt,
                 'duration_ms', d.duration_ms, 'error', d.error) END
 FROM o

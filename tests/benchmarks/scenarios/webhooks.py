@@ -61,6 +61,12 @@ class Bench:
             await plan(connection, planned)
         await announce_webhooks(self.broker)
 
+    async def forget(self, endpoint: UUID) -> None:
+        """Leave nothing of an endpoint to be sent."""
+        async with self.database.transaction() as connection:
+            await connection.execute("DELETE FROM webhook_queue WHERE target = $1", endpoint)
+        self.receiver.hang_up()
+
     async def paced(self, endpoints: Sequence[UUID], seconds: float) -> list[float]:
         """Let events happen at an even pace; returns how long each good one took, in seconds."""
         self.receiver.latencies_s.clear()
@@ -97,6 +103,7 @@ async def _run(site: Site, report: Report) -> None:
         for _ in range(ROUNDS):
             alone += await bench.paced(good, site.seconds / 2)
             beside += await bench.paced([*good, hanging], site.seconds / 2)
+            await bench.forget(hanging)
     _tell(report, sorted(alone), sorted(beside), receiver.hanging)
 
 
