@@ -14,27 +14,36 @@ from shared.storage.webhook_secrets import create_secret
 
 _NEXT_DUE = "SELECT extract(epoch FROM min(due_at) - now())::float8 FROM webhook_queue"
 
-# Goes from target to target by the index, whatever lies between, and takes a few of each.
-_CLAIM = """
+_FEW = 500
+_FIRST_DUE = "SELECT target FROM webhook_queue WHERE due_at <= now() ORDER BY due_at LIMIT $1"
+
+# Where more is due: goes from target to target by the index, however much one of them has.
+_TARGETS = """
 WITH RECURSIVE targets AS (
     (SELECT target FROM webhook_queue WHERE target > $1 AND target <= $2 ORDER BY target LIMIT 1)
     UNION ALL
     SELECT (SELECT q.target FROM webhook_queue q
             WHERE q.target > t.target AND q.target <= $2 ORDER BY q.target LIMIT 1)
     FROM targets t WHERE t.target IS NOT NULL
-), picked AS (
-    SELECT q.delivery_id, q.target
-    FROM targets t
-    LEFT JOIN unnest($3::uuid[], $4::integer[]) AS known(target, room) ON known.target = t.target
+)
+SELECT target FROM targets t
+WHERE EXISTS (SELECT FROM webhook_queue w WHERE w.target = t.target AND w.due_at <= now())
+LIMIT $3
+"""
+
+_CLAIM = """
+WITH picked AS (
+    SELECT q.delivery_id
+    FROM unnest($1::uuid[], $2::integer[]) AS t(target, room)
     CROSS JOIN LATERAL (
-        SELECT w.delivery_id, w.target FROM webhook_queue w
+        SELECT w.delivery_id FROM webhook_queue w
         WHERE w.target = t.target AND w.due_at <= now()
-        ORDER BY w.due_at LIMIT coalesce(known.room, $5)
+        ORDER BY w.due_at LIMIT t.room
         FOR UPDATE SKIP LOCKED
     ) q
-    LIMIT $6
+    LIMIT $3
 )
-UPDATE webhook_queue SET due_at = now() + $7::interval, claim = claim + 1
+UPDATE webhook_queue SET due_at = now() + $4::interval, claim = claim + 1
 WHERE delivery_id = ANY(ARRAY(SELECT delivery_id FROM picked))
 RETURNING delivery_id, target, failures, claim
 """
@@ -81,25 +90,42 @@ class QueueTable:
             next_due_s = await connection.fetchval(_NEXT_DUE)
             if next_due_s is None or next_due_s > 0:
                 return Claimed((), next_due_s)
-            rows = await self._take(connection, limit, list(room), list(room.values()), default_room)
+            full = sum(not places for places in room.values())
+            targets = await self._due_targets(connection, limit + full)
+            places = {target: room.get(target, default_room) for target in targets}
+            rows = await self._take(connection, {one: most for one, most in places.items() if most}, limit)
             return Claimed(await self._read(connection, rows), None)
 
-    async def _take(
-        self, connection: Connection, limit: int, targets: list[UUID], rooms: list[int], default_room: int
-    ) -> list[asyncpg.Record]:
-        taken: list[asyncpg.Record] = []
+    async def _due_targets(self, connection: Connection, limit: int) -> list[UUID]:
+        """List targets in the order of their ids, from the one after the last, once around."""
         begin, self._last_target = self._last_target, _FIRST
+        first = await connection.fetch(_FIRST_DUE, _FEW)
+        if len(first) < _FEW:
+            targets = sorted({row["target"] for row in first}, key=lambda one: (one <= begin, one))
+            if len(targets) > limit:
+                self._last_target = targets[limit - 1]
+            return targets[:limit]
+        found: list[UUID] = []
         for after, until in ((begin, _LAST), (_FIRST, begin)):
-            left = limit - len(taken)
-            if after == until or not left:
-                continue
-            rows = await connection.fetch(
-                _CLAIM, after, until, targets, rooms, default_room, left, self._lease
-            )
-            taken += rows
-            if len(rows) == left:
-                self._last_target = max(row["target"] for row in rows)
-        return taken
+            if after != until and len(found) < limit:
+                rows = await connection.fetch(_TARGETS, after, until, limit - len(found))
+                found += [row["target"] for row in rows]
+        if len(found) == limit:
+            self._last_target = found[-1]
+        return found
+
+    async def _take(
+        self, connection: Connection, places: Mapping[UUID, int], limit: int
+    ) -> list[asyncpg.Record]:
+        if not places:
+            return []
+        rows: list[asyncpg.Record] = await connection.fetch(
+            _CLAIM, list(places), list(places.values()), limit, self._lease
+        )
+        if len(rows) == limit:
+            taken = {row["target"] for row in rows}
+            self._last_target = [target for target in places if target in taken][-1]
+        return rows
 
     async def _read(self, connection: Connection, claimed: Sequence[asyncpg.Record]) -> list[DueDelivery]:
         if not claimed:
