@@ -63,6 +63,8 @@ def resumed(fleet: Fleet) -> Iterator[None]:
     yield
     for name in (CHATS, EMBEDDINGS):
         admin(fleet, f"queues/{name}/resume", "POST")
+    for worker in workers(fleet):
+        admin(fleet, f"workers/{worker['name']}/resume", "POST")
 
 
 def test_every_queue_is_shown_with_figures_or_with_the_reason_why_there_are_none(fleet: Fleet):
@@ -148,13 +150,14 @@ def test_a_draining_queue_refuses_new_work_and_finishes_what_it_has(fleet: Fleet
     assert ended(fleet, submit(fleet, "again"))["status"] == "completed"
 
 
-def test_a_drained_worker_finishes_its_job_and_takes_none_until_it_resumes(fleet: Fleet):
+def test_a_drained_worker_finishes_its_job_and_takes_none_until_it_resumes(fleet: Fleet, resumed: None):
     (worker,) = workers(fleet)
-    running = submit(fleet, "runs", delay_ms=1_500)
+    running = submit(fleet, "runs", delay_ms=2_000)
     fleet.wait_until(lambda: workers(fleet)[0]["running"] == 1, "the job runs")
-    assert "draining" in run(fleet, "workers", "drain", worker["name"])
+    assert "It is drain" in run(fleet, "workers", "drain", worker["name"])
     waits = submit(fleet, "waits")
-    assert ended(fleet, running)["status"] == "completed"
+    done = ended(fleet, running)
+    assert (done["status"], done["ambiguous_attempts"]) == ("completed", 0)
     fleet.wait_until(lambda: workers(fleet)[0]["state"] == "drained", "the worker is drained")
     fleet.wait_until(lambda: queue(fleet, CHATS)["depth"] == 1, "the other job waits in the queue")
     assert queue(fleet, CHATS)["consumers"] == 0
