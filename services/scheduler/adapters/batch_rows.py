@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -71,9 +70,9 @@ async def changing(database: Database, batch: Batch) -> AsyncIterator[Connection
         raise DatabaseUnavailableError(f"PostgreSQL refuses ({error.sqlstate}).") from error
 
 
-async def change_status(connection: Connection, batch_id: UUID, status: BatchStatus) -> None:
+async def change_status(connection: Connection, batch: Batch, status: BatchStatus) -> None:
     """Give a batch its next status; every one but the caller's ``cancelling`` is given here."""
-    await connection.execute(_STATUS, batch_id, status.value, datetime.now(UTC))
+    await connection.execute(_STATUS, batch.id, status.value, datetime.now(UTC))
     if status.final:
         metrics.BATCHES.labels(status.value).inc()
-        _log.info("batch ended", batch=str(batch_id), status=status.value)
+        _log.info("batch ended", batch=str(batch.id), status=status.value)

@@ -44,7 +44,7 @@ class BatchTable:
         """See ``Batches.start``."""
         async with changing(self._database, batch) as connection:
             await connection.execute(_START, batch.id, model, total)
-            await change_status(connection, batch.id, BatchStatus.IN_PROGRESS)
+            await change_status(connection, batch, BatchStatus.IN_PROGRESS)
         return replace(
             batch, revision=batch.revision + 1, status=BatchStatus.IN_PROGRESS, model=model, total=total
         )
@@ -53,7 +53,7 @@ class BatchTable:
         """See ``Batches.fail``."""
         async with changing(self._database, batch) as connection:
             await connection.execute(_FAIL, batch.id, orjson.dumps(errors).decode())
-            await change_status(connection, batch.id, BatchStatus.FAILED)
+            await change_status(connection, batch, BatchStatus.FAILED)
 
     async def insert(self, batch: Batch, jobs: Sequence[NewBatchJob], *, offset: int) -> Batch:
         """See ``Batches.insert``."""
@@ -79,7 +79,7 @@ class BatchTable:
     async def finalize(self, batch: Batch) -> Batch:
         """See ``Batches.finalize``."""
         async with changing(self._database, batch) as connection:
-            await change_status(connection, batch.id, BatchStatus.FINALIZING)
+            await change_status(connection, batch, BatchStatus.FINALIZING)
         return replace(batch, revision=batch.revision + 1, status=BatchStatus.FINALIZING)
 
     async def finish(self, batch: Batch, status: BatchStatus) -> None:
@@ -90,7 +90,7 @@ class BatchTable:
                 await self._show(connection, batch, batch.output_file_id, f"{name}_output.jsonl")
             if batch.error_file_id is not None:
                 await self._show(connection, batch, batch.error_file_id, f"{name}_error.jsonl")
-            await change_status(connection, batch.id, status)
+            await change_status(connection, batch, status)
 
     async def _show(self, connection: Connection, batch: Batch, file_id: UUID, filename: str) -> None:
         created_at: datetime = await connection.fetchval(_CREATED, file_id) or datetime.now(UTC)

@@ -63,9 +63,12 @@ class BatchGathering:
     async def _fetched(self, job: EndedJob) -> tuple[EndedJob, bytes]:
         """Fetch an answer; one that is gone makes a failure of its job, so that the batch can end."""
         try:
-            return job, await self.bodies.get((job.result or "").encode(), job.result_ref)
+            answer = await self.bodies.get((job.result or "").encode(), job.result_ref)
         except NotFoundError as error:
             return _lost(job, failure_of(error)), b""
+        if job.status is JobStatus.COMPLETED and not answer:
+            return _lost(job, failure_of(NotFoundError("The answer has been erased."))), b""
+        return job, answer
 
 
 def _lost(job: EndedJob, failure: Failure) -> EndedJob:

@@ -169,6 +169,25 @@ async def test_large_bodies_are_passed_by_reference(harness: Harness) -> None:
     assert small["request_ref"] is None
 
 
+async def test_an_answer_that_is_gone_is_a_failure_of_its_request_only(harness: Harness) -> None:
+    batch_id = await harness.submit(map(request, "abc"))
+    await harness.work(batch_id, "in_progress")
+    await harness.leader()()
+    await harness.answer(batch_id, 3)
+    lost = (
+        "UPDATE jobs SET result = NULL, result_ref = $3 WHERE batch_id = $1 AND batch_line = $2 RETURNING 1"
+    )
+    await harness.fetch(lost, batch_id, 1, None)
+    await harness.fetch(lost, batch_id, 2, "gone")
+    row = await harness.work(batch_id, "completed")
+    assert [line["custom_id"] for line in await harness.written(row["output_file_id"])] == ["c"]
+    errors = await harness.written(row["error_file_id"])
+    assert [(line["custom_id"], line["response"]["status_code"]) for line in errors] == [
+        ("a", 404),
+        ("b", 404),
+    ]
+
+
 async def test_an_object_store_that_is_away_only_makes_a_batch_wait(harness: Harness) -> None:
     folder = Path(harness.settings.objects.url.get_secret_value().removeprefix("file://"))
     in_the_way = [folder / f"{datetime.now(UTC) + timedelta(days=day):%Y-%m-%d}" for day in (0, 1)]
