@@ -8,7 +8,7 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos lives memory lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load;
 	PENSTOCK_TEST_KILLS=$${PENSTOCK_TEST_KILLS:-300} PENSTOCK_TEST_JOBS=$${PENSTOCK_TEST_JOBS:-20000} \
 	PENSTOCK_TEST_SUBMITTERS=$${PENSTOCK_TEST_SUBMITTERS:-8} PENSTOCK_TEST_THOROUGH=true \
 		$(BIN)/python -m pytest tests/faults/test_crash_points.py tests/faults/test_campaign.py $(ARGS)
+
+lives: $(VENV)/.dev ## Live 500 random lives of a job on the real store; PENSTOCK_TEST_LIVES=5000
+	PENSTOCK_TEST_LIVES=$${PENSTOCK_TEST_LIVES:-500} $(BIN)/python -m pytest tests/integration/results/test_every_life.py $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)
