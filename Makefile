@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos memory overload watchers lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog batch chaos lives memory overload watchers lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ chaos: $(VENV)/.dev ## Die at every crash point, then kill at random under load;
 
 watchers: $(VENV)/.dev ## 10,000 callers who wait on one ingress, by event stream and by long-poll; ARGS="--seconds 600"
 	$(BIN)/python -m tests.benchmarks.watchers.report $(ARGS)
+
+lives: $(VENV)/.dev ## Live 500 random lives of a job on the real store; PENSTOCK_TEST_LIVES=5000
+	PENSTOCK_TEST_LIVES=$${PENSTOCK_TEST_LIVES:-500} $(BIN)/python -m pytest tests/integration/results/test_every_life.py $(ARGS)
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)

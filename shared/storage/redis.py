@@ -15,8 +15,8 @@ from shared.errors import DependencyUnavailableError
 JOB_KEY_TTL_S = 86_400
 """How long a job is known to be cancelled."""
 CLAIM_TTL_S = 3600
-"""How long a claim is kept. Copies of a job are published, and so run, within minutes of each other; at 130
-bytes each, the claims of a day of 25 jobs a second would fill a Redis of 256 MB."""
+"""How long a claim is kept. Copies of a job are published, and so run, within minutes of each other; at 150
+bytes each, the claims of a day of 20 jobs a second would fill a Redis of 256 MB."""
 
 REDIS_OUTAGE = (RedisError, OSError, TimeoutError)
 """What a command raises while the server is away; every caller goes on without it."""
