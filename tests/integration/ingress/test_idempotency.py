@@ -40,8 +40,9 @@ async def test_the_same_request_gets_the_same_job_and_the_same_answer(api: Api):
     body = job(metadata={"a": [1.5, "x"]}, deadline=500, webhook="https://example.com/hook")
     first = await post(api, "/v1/jobs", body, "key-same")
     assert "Idempotent-Replayed" not in first[2]
+    assert first[1]["webhook"] == {"url": "https://example.com/hook", "events": None}
     async with api.http.post(first[1]["urls"]["cancel"]) as cancelled:
-        assert cancelled.status == 200
+        assert (cancelled.status, (await cancelled.json())["webhook"]) == (200, first[1]["webhook"])
     second = await post(api, "/v1/jobs", body, "key-same")
     assert (first[0], first[1]) == (second[0], second[1])
     assert second[2]["Idempotent-Replayed"] == "true"
