@@ -1,6 +1,6 @@
 """The chunks of a background job out of its event log, as they come."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,7 +20,9 @@ class RecordedChunks:
         self._rows = rows
         self._watch = watch
 
-    async def follow(self, tenant_id: UUID, job_id: UUID, until: datetime) -> AsyncIterator[RecordedPart]:
+    async def follow(
+        self, tenant_id: UUID, job_id: UUID, until: datetime
+    ) -> AsyncGenerator[RecordedPart, None]:
         """Yield what is new, whenever there is something; the last part has the job's end.
 
         Raises:

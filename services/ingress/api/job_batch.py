@@ -18,6 +18,7 @@ from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.idempotency import REPLAYED, key_use
 from services.ingress.api.memory_budget import MemoryBudget
+from services.ingress.api.time_slices import TimeSlices
 from services.ingress.domain.batch_lines import jobs_in
 from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.job_batch import JobBatch, NoJobAcceptedError
@@ -29,9 +30,7 @@ from shared.config.catalog import Catalog
 from shared.contracts.jobs import Lane, Operation
 from shared.http.errors import openai_error
 
-SLICE_S = 0.01
-"""How long checking keeps the event loop from everybody else."""
-PUT_AT_ONCE = 100
+PUT_AT_ONCE = 50
 """Jobs whose bodies are put aside at the same time, where they are large."""
 ACCEPTED = 202
 
@@ -99,13 +98,10 @@ class JobBatchEndpoint:
             max_jobs=self._settings.max_batch_jobs,
             max_job_bytes=self._settings.max_body_bytes,
         )
-        clock = asyncio.get_running_loop().time
-        until = clock() + SLICE_S
+        slices = TimeSlices()
         for text in jobs_in(body, given.get(b"content-type", b"").decode("latin-1")):
             batch.add(text)
-            if clock() > until:
-                await asyncio.sleep(0)
-                until = clock() + SLICE_S
+            await slices.rest_if_due()
         return batch
 
     def _admit(self, submissions: Iterable[Submission]) -> None:
@@ -121,6 +117,7 @@ class JobBatchEndpoint:
         tenant_id = principal_of(request).tenant_id
         request_id = context_of(request.scope).request_id
         jobs: list[NewJob] = []
+        slices = TimeSlices()
         for start in range(0, len(batch.good), PUT_AT_ONCE):
             part = batch.good[start : start + PUT_AT_ONCE]
             jobs += await asyncio.gather(
@@ -129,6 +126,7 @@ class JobBatchEndpoint:
                     for _, submission in part
                 )
             )
+            await slices.rest_if_due()
         return jobs
 
 

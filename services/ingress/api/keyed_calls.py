@@ -66,6 +66,7 @@ class KeyedCalls:
         async with while_connected(request.receive, self._tasks):
             first = await anext(chunks)
         if first.end is not None and not first.lines and first.end.status is not JobStatus.COMPLETED:
+            await chunks.aclose()
             return failure_answer(first.end.failure or NO_FAILURE)
         return RecordedStream(chunks, first, self._tasks, include_usage=include_usage)
 

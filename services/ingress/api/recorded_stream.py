@@ -1,7 +1,8 @@
 """The answer to ``stream: true`` with an idempotency key: a job's recorded chunks as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -29,7 +30,7 @@ class RecordedStream(Response):
 
     def __init__(
         self,
-        parts: AsyncIterator[RecordedPart],
+        parts: AsyncGenerator[RecordedPart, None],
         first: RecordedPart,
         tasks: asyncio.TaskGroup,
         *,
@@ -45,7 +46,7 @@ class RecordedStream(Response):
         """Send the stream."""
         await send({"type": "http.response.start", "status": 200, "headers": [*EVENT_STREAM_HEADERS]})
         try:
-            async with while_connected(receive, self._tasks):
+            async with aclosing(self._parts), while_connected(receive, self._tasks):
                 last = await self._last(send)
         except ClientGoneError:
             return

@@ -40,8 +40,9 @@ async def test_the_same_request_gets_the_same_job_and_the_same_answer(api: Api):
     body = job(metadata={"a": [1.5, "x"]}, deadline=500, webhook="https://example.com/hook")
     first = await post(api, "/v1/jobs", body, "key-same")
     assert "Idempotent-Replayed" not in first[2]
+    assert first[1]["webhook"] == {"url": "https://example.com/hook", "events": None}
     async with api.http.post(first[1]["urls"]["cancel"]) as cancelled:
-        assert cancelled.status == 200
+        assert (cancelled.status, (await cancelled.json())["webhook"]) == (200, first[1]["webhook"])
     second = await post(api, "/v1/jobs", body, "key-same")
     assert (first[0], first[1]) == (second[0], second[1])
     assert second[2]["Idempotent-Replayed"] == "true"
@@ -77,12 +78,12 @@ async def test_another_body_or_route_is_refused_and_another_tenants_key_is_anoth
     assert own["id"] != first["id"]
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "a b", '""', "schlüssel", "tab\there"])
-async def test_what_is_no_key_is_refused_and_creates_nothing(api: Api, key: str):
-    for path, body in (("/v1/jobs", job()), (CHAT, hello())):
-        status, answer, headers = await post(api, path, body, key)
-        assert (status, answer["error"]["param"]) == (400, "Idempotency-Key")
-        assert "X-Job-Id" not in headers
+async def test_what_is_no_key_is_refused_and_creates_nothing(api: Api):
+    for key in ("", " ", "x" * 256, "a b", '""', "schlüssel", "tab\there"):
+        for path, body in (("/v1/jobs", job()), ("/v1/jobs/batch", {"jobs": [job()]}), (CHAT, hello())):
+            status, answer, headers = await post(api, path, body, key)
+            assert (status, answer["error"]["param"]) == (400, "Idempotency-Key"), key
+            assert "X-Job-Id" not in headers
 
 
 async def test_a_key_may_be_long_or_quoted(api: Api):

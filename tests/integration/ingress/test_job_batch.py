@@ -88,21 +88,19 @@ async def test_a_batch_of_which_nothing_is_right_is_an_error_with_the_same_lists
     assert (await post(api, b"\n \n"))[0] == 422
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_json_of_another_form_is_refused_as_a_whole(api: Api):
+    other = (
         b"",
         b"[]",
         b'{"jobs":{}}',
         b'{"jobs":[{}',
         b'{"jobs":[{}]} {}',
         b'{"jobs":["]}',
-        b'{"jobs":[{}],"x":1}',
-    ],
-)
-async def test_json_of_another_form_is_refused_as_a_whole(api: Api, body: bytes):
-    status, answer, _ = await post(api, body, **JSON)
-    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+        b'{"jobs":[],"x":1}',
+    )
+    for body in other:
+        status, answer, _ = await post(api, body, **JSON)
+        assert (status, answer["error"]["type"]) == (400, "invalid_request_error"), body
 
 
 async def test_bounds_hold_for_jobs_bytes_and_memory(
