@@ -17,7 +17,9 @@ from tests.benchmarks.watchers.waiting import KINDS, Follower, Poller, Waiter
 AT_ONCE = 200
 
 
-async def wait_for_all(host: str, port: int, key: str, kind: str, paths: list[str], limit_s: float) -> None:
+async def wait_for_all(
+    *, host: str, port: int, key: str, kind: str, paths: list[str], limit_s: float
+) -> None:
     """Connect in portions, so that none is turned away, and wait for every job."""
     loop = asyncio.get_running_loop()
     headers = f"Host: {host}:{port}\r\nAuthorization: Bearer {key}\r\n"
