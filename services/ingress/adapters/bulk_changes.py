@@ -1,6 +1,6 @@
-"""One change of many jobs: at most 1,000 in one transaction, so that neither locks nor memory grow."""
+"""One change of many jobs: in portions, so that no transaction holds many of them for long."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -10,7 +10,8 @@ from services.ingress.domain.bulk import Selection
 from services.ingress.domain.job import Job
 from shared.errors import ConflictError, DatabaseUnavailableError, NotFoundError, PenstockError
 
-CHUNK = 500
+CHUNK = 200
+"""Jobs in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,28 @@ class BulkChanges:
             outcome.has_more = True
         return outcome
 
-    async def _named(
-        self, tenant_id: UUID, ids: Collection[UUID], change: Change, *, dry_run: bool
-    ) -> Outcome:
-        changed = [] if dry_run else await self._apply(tenant_id, ids, change)
-        outcome = Outcome(changed)
-        others = [job_id for job_id in ids if job_id not in set(changed)]
+    async def _named(self, tenant_id: UUID, ids: Sequence[UUID], change: Change, *, dry_run: bool) -> Outcome:
+        outcome = Outcome()
+        for at in range(0, len(ids), CHUNK):
+            chunk = ids[at : at + CHUNK]
+            try:
+                if not dry_run:
+                    outcome.changed += await self._apply(tenant_id, chunk, change)
+                await self._look(tenant_id, chunk, change, outcome, dry_run=dry_run)
+            except DatabaseUnavailableError as error:
+                if not outcome.changed:
+                    raise
+                done = {*outcome.changed, *(job_id for job_id, _ in outcome.refused)}
+                outcome.refused += [(job_id, error) for job_id in ids if job_id not in done]
+                break
+        return outcome
+
+    async def _look(
+        self, tenant_id: UUID, ids: Collection[UUID], change: Change, outcome: Outcome, *, dry_run: bool
+    ) -> None:
+        """Say of those that are not changed why, or in a dry run which would be."""
+        changed = set(outcome.changed)
+        others = [job_id for job_id in ids if job_id not in changed]
         found = await self._rows.several(tenant_id, others)
         for job_id in others:
             reason = _reason(found.get(job_id), change)
@@ -92,7 +109,6 @@ class BulkChanges:
                 outcome.changed.append(job_id)
             else:
                 outcome.refused.append((job_id, reason or ConflictError("The job has just changed.")))
-        return outcome
 
     async def _apply(self, tenant_id: UUID, ids: Collection[UUID], change: Change) -> list[UUID]:
         changed = await change.apply(tenant_id, ids)

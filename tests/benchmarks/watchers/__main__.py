@@ -17,7 +17,9 @@ from tests.benchmarks.watchers.waiting import KINDS, Follower, Poller, Waiter
 AT_ONCE = 200
 
 
-async def wait_for_all(host: str, port: int, key: str, kind: str, paths: list[str]) -> None:
+async def wait_for_all(
+    *, host: str, port: int, key: str, kind: str, paths: list[str], limit_s: float
+) -> None:
     """Connect in portions, so that none is turned away, and wait for every job."""
     loop = asyncio.get_running_loop()
     headers = f"Host: {host}:{port}\r\nAuthorization: Bearer {key}\r\n"
@@ -29,10 +31,15 @@ async def wait_for_all(host: str, port: int, key: str, kind: str, paths: list[st
         await asyncio.gather(*(waiter.answered for waiter in made))
         waiters += made
     print(json.dumps({"waiting": sum(not waiter.settled.done() for waiter in waiters)}), flush=True)
-    ends = Counter(await asyncio.gather(*(waiter.settled for waiter in waiters)))
+    ends = Counter(await asyncio.gather(*(_end_of(waiter, limit_s) for waiter in waiters)))
     comments = sum(waiter.comments for waiter in waiters if isinstance(waiter, Follower))
     turned_away = sum(waiter.turned_away for waiter in waiters if isinstance(waiter, Poller))
     print(json.dumps({"ends": ends, "comments": comments, "turned_away": turned_away}), flush=True)
+
+
+async def _end_of(waiter: Waiter, limit_s: float) -> str:
+    done, _ = await asyncio.wait([waiter.settled], timeout=limit_s)
+    return waiter.settled.result() if done else "no word"
 
 
 def main() -> None:

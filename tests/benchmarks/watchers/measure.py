@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import aiohttp
@@ -14,6 +16,7 @@ from tests.support.fleet import Fleet
 
 SUBMITTERS = 32
 CANCELLED_AT_ONCE = 1000
+TOLD_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,10 @@ def watch(fleet: Fleet, kind: str, *, count: int, seconds: float) -> Watched:
         "port": fleet.port,
         "key": fleet.api_key,
         "kind": kind,
+        "limit_s": seconds + TOLD_LIMIT_S,
         "paths": [f"/v1/jobs/{job_id}" for job_id in ids],
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.watchers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as callers:
+    with _callers() as callers:
         assert callers.stdin is not None
         assert callers.stdout is not None
         print(json.dumps(order), file=callers.stdin, flush=True)
@@ -65,7 +64,7 @@ def watch(fleet: Fleet, kind: str, *, count: int, seconds: float) -> Watched:
         memory_mb = ingress.memory_info().rss / 2**20
         began = time.monotonic()
         for at in range(0, len(ids), CANCELLED_AT_ONCE):
-            fleet.json("POST", "/v1/jobs/cancel", {"ids": ids[at : at + CANCELLED_AT_ONCE]})
+            _cancel(fleet, ids[at : at + CANCELLED_AT_ONCE])
         answer = json.loads(callers.stdout.readline())
         told_s = time.monotonic() - began
     return Watched(
@@ -76,6 +75,26 @@ def watch(fleet: Fleet, kind: str, *, count: int, seconds: float) -> Watched:
         told_s=told_s,
         **answer,
     )
+
+
+@contextmanager
+def _callers() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.watchers"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as callers:
+        try:
+            yield callers
+        finally:
+            callers.kill()
+
+
+def _cancel(fleet: Fleet, ids: list[str]) -> None:
+    done = fleet.json("POST", "/v1/jobs/cancel", {"ids": ids})
+    if done.get("count") != len(ids):
+        raise AssertionError(f"not all are cancelled: {json.dumps(done)[:500]}")
 
 
 def _cpu_s(process: psutil.Process) -> float:

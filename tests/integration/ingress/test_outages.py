@@ -156,7 +156,15 @@ async def test_without_postgresql_calls_go_on_and_jobs_wait_for_a_retry(
         assert (await ask(api.http, "POST", "/v1/jobs", json=JOB))[0] == 503
         assert (await ask(api.http, "GET", job["urls"]["self"]))[0] == 503
         assert (await ask(api.http, "GET", job["urls"]["events"]))[0] == 503
-        assert (await ask(api.http, "POST", job["urls"]["cancel"]))[0] == 503
+        changes = [
+            ("POST", job["urls"]["cancel"], None),
+            ("POST", job["urls"]["retry"], None),
+            ("DELETE", job["urls"]["self"], None),
+            ("POST", "/v1/jobs/cancel", {"ids": [job["id"]]}),
+            ("POST", "/v1/jobs/retry", {"filter": {}}),
+        ]
+        answers = await asyncio.gather(*(ask(api.http, how, path, json=body) for how, path, body in changes))
+        assert [status for status, _ in answers] == [503] * 5
         assert (await ask(api.http, "GET", "/v1/jobs", headers=stranger))[0] == 503
         keyed = {"json": JOB, "headers": {"Idempotency-Key": "away"}}
         batch = {"jobs": [JOB]}
