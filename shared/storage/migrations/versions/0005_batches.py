@@ -95,6 +95,7 @@ KEPT = """
 CREATE OR REPLACE FUNCTION has_open_jobs(first_id uuid, end_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT EXISTS (SELECT FROM public.outbox WHERE job_id >= first_id AND job_id < end_id)
+        OR EXISTS (SELECT FROM public.webhook_queue WHERE delivery_id >= first_id AND delivery_id < end_id)
         OR EXISTS (SELECT FROM public.batches
                    WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling') AND id < end_id)
 $$;
@@ -103,6 +104,7 @@ NOT_KEPT = """
 CREATE OR REPLACE FUNCTION has_open_jobs(first_id uuid, end_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT EXISTS (SELECT FROM public.outbox WHERE job_id >= first_id AND job_id < end_id)
+        OR EXISTS (SELECT FROM public.webhook_queue WHERE delivery_id >= first_id AND delivery_id < end_id)
 $$;
 """
 
