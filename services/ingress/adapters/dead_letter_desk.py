@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from services.ingress.adapters.broker_link import BrokerLink
-from services.ingress.adapters.patience import broker_patience, database_patience
+from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.dead_letter_view import StayingLetter
 from services.ingress.domain.fleet_queue import FleetQueue
 from shared.contracts.jobs import JobRequested, JobStatus
@@ -48,8 +48,7 @@ class DeadLetterDesk:
         """Return some, oldest first, and how many there are whatever the choice."""
         await self._link.ping()
         letters = await self._link.broker.dead_letters(queue.name, choice, limit=limit, offset=offset)
-        async with broker_patience():
-            stats = await self._link.broker.stats(queue.name, with_age=False)
+        stats = await self._link.broker.stats(queue.name, with_age=False)
         return letters, stats.dead
 
     async def discard(self, queue: FleetQueue, choice: DeadLetterChoice) -> tuple[int, bool]:

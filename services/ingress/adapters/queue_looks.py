@@ -25,6 +25,7 @@ WHERE o.published_at IS NOT NULL AND (o.held_at IS NULL OR o.held_at < o.publish
 GROUP BY j.operation, j.lane
 """
 _AGES_PATIENCE_S = 1.2
+_COUNT_PATIENCE_S = 5.0
 
 _log = structlog.get_logger()
 
@@ -53,7 +54,8 @@ class QueueLooks:
         Raises:
             BrokerUnavailableError: The broker does not answer.
         """
-        async with broker_patience():
+        await self._link.ping()  # whoever is away is known by this, soon; counting a long queue takes longer
+        async with broker_patience(_COUNT_PATIENCE_S):
             reports, stats = await asyncio.gather(self._inquiry.reports(), self._count(queues))
         ages = None
         if any(_age_is_missing(queue, each) for queue, each in zip(queues, stats, strict=True)):

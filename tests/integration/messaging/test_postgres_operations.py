@@ -7,6 +7,7 @@ import pytest
 
 from shared.errors import NotFoundError
 from shared.messaging.broker import Message, Settlement
+from shared.messaging.dead_letters import DeadLetterChoice
 from shared.messaging.postgres.depths import read_depths
 from tests.integration.messaging.conftest import OTHER, WORK, Taken, crash, until
 
@@ -78,7 +79,9 @@ async def test_a_dead_letter_is_replayed_once_however_many_ask(broker):
     assert dead.message == delivery.message
     assert (dead.reason, dead.attempt, dead.queue) == ("it always fails ", 1, WORK)
     assert (await broker.stats(WORK)).dead == 1
-    asked = [broker.replay_dead_letters(WORK, [dead.id, "999", "not an id"]) for _ in range(8)]
+    asked = [
+        broker.replay_dead_letters(WORK, DeadLetterChoice.of([dead.id, "999", "not an id"])) for _ in range(8)
+    ]
     assert sum(await asyncio.gather(*asked)) == 1
     again = await taken.next()
     assert (again.message, again.attempt, again.published_at) == (
@@ -88,8 +91,8 @@ async def test_a_dead_letter_is_replayed_once_however_many_ask(broker):
     )
     await again.settle(Settlement.DEAD_LETTER, reason="still")
     [dead] = await broker.dead_letters(WORK)
-    assert await broker.discard_dead_letters(OTHER, [dead.id]) == 0
-    assert await broker.discard_dead_letters(WORK, [dead.id]) == 1
+    assert await broker.discard_dead_letters(OTHER, DeadLetterChoice.of([dead.id])) == 0
+    assert await broker.discard_dead_letters(WORK, DeadLetterChoice.of([dead.id])) == 1
     stats = await broker.stats(WORK)
     assert (stats.ready, stats.in_flight, stats.dead, len(taken)) == (0, 0, 0, 0)
 

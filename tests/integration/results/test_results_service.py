@@ -15,6 +15,7 @@ from shared.contracts.jobs import JobsChanged
 from shared.contracts.records import JobRecords
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
+from shared.messaging.dead_letters import DeadLetterChoice
 from shared.messaging.topology import (
     RESULTS_DELTA,
     RESULTS_FINISHED,
@@ -111,7 +112,7 @@ async def test_a_message_that_cannot_be_used_is_dead_lettered_and_stops_nothing(
     assert "malformed_message" in reasons
     assert "job.unheard.v1" in reasons
     assert "job_day_not_stored" in reasons
-    await broker.discard_dead_letters(RESULTS_QUEUE, [letter.id for letter in letters])
+    await broker.discard_dead_letters(RESULTS_QUEUE, DeadLetterChoice.of([letter.id for letter in letters]))
 
 
 async def test_records_that_came_in_one_message_are_recorded_each(
@@ -140,7 +141,7 @@ async def test_a_bad_record_takes_none_of_its_message_with_it(
     assert [letter.message.body for letter in letters] == [message.encode()]
     assert "1 of 3 records" in letters[0].reason
     assert "job_day_not_stored" in letters[0].reason
-    await broker.discard_dead_letters(RESULTS_QUEUE, [letter.id for letter in letters])
+    await broker.discard_dead_letters(RESULTS_QUEUE, DeadLetterChoice.of([letter.id for letter in letters]))
 
 
 async def test_an_outage_of_the_store_delays_and_loses_nothing(
