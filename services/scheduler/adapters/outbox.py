@@ -21,11 +21,24 @@ SELECT extract(epoch FROM now() - (SELECT min(due_at) FROM outbox
                            WHERE published_at IS NULL AND due_at > now()) - now())::float8 AS next_due_s
 """
 
+CHOICE = 4
+"""Of so many batches of jobs that have been due for longest, those with the earliest deadlines go first."""
+
+# LATERAL with OFFSET 0 looks each job up by its key, whatever the planner thinks of the number of jobs.
 _CLAIM = """
-WITH due AS (
+WITH longest_due AS MATERIALIZED (
     SELECT job_id FROM outbox
     WHERE published_at IS NULL AND due_at <= now() AND (tried_at IS NULL OR tried_at <= now() - $2::interval)
-    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ORDER BY due_at LIMIT $3
+), urgent AS MATERIALIZED (
+    SELECT d.job_id FROM longest_due d,
+         LATERAL (SELECT deadline_at FROM jobs WHERE id = d.job_id OFFSET 0) j
+    ORDER BY j.deadline_at LIMIT $1
+), due AS (
+    SELECT job_id FROM outbox
+    WHERE job_id = ANY (ARRAY(SELECT job_id FROM urgent))
+      AND published_at IS NULL AND (tried_at IS NULL OR tried_at <= now() - $2::interval)
+    FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE outbox o SET tried_at = now() FROM due WHERE o.job_id = due.job_id
     RETURNING o.job_id, o.attempt, o.publication
@@ -55,7 +68,7 @@ class OutboxTable:
     async def claim(self, limit: int, *, retry_s: float) -> tuple[Sequence[DueJob], int]:
         """See ``Outbox.claim``: no row stays locked while the jobs are published."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_CLAIM, limit, timedelta(seconds=retry_s))
+            rows = await connection.fetch(_CLAIM, limit, timedelta(seconds=retry_s), CHOICE * limit)
         return [job for row in rows if (job := _due_job(row)) is not None], len(rows)
 
     async def mark(self, published: Sequence[Publication]) -> None:

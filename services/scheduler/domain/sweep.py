@@ -47,7 +47,10 @@ class Outbox(Protocol):
         """See whether there is anything to do; cheap."""
 
     async def claim(self, limit: int, *, retry_s: float) -> tuple[Sequence[DueJob], int]:
-        """Take due jobs that nobody tried within ``retry_s``; returns them and how many were claimed."""
+        """Take due jobs that nobody tried within ``retry_s``; returns them and how many were claimed.
+
+        Of those that have been due for longest, the earliest deadlines go first.
+        """
 
     async def mark(self, published: Sequence[Publication]) -> None:
         """Note that these are on the broker."""
@@ -69,6 +72,7 @@ class OutboxSweep:
         if look.overdue_s is None:
             return look.next_due_s
         due, claimed = await self.outbox.claim(self.batch, retry_s=self.retry_s)
+        due = sorted(due, key=lambda job: job.request.deadline_at)
         outcomes = await asyncio.gather(*(self._publish(job) for job in due))
         published = [job.publication for job, done in zip(due, outcomes, strict=True) if done]
         await self.outbox.mark(published)
@@ -82,6 +86,7 @@ class OutboxSweep:
             body=request.encode(),
             headers={"traceparent": job.traceparent} if job.traceparent else {},
             correlation_id=str(request.job_id),
+            expires_at=request.deadline_at,
         )
         try:
             await self.broker.publish(job_topic(request.operation, request.lane), message)
