@@ -112,6 +112,7 @@ def _assert_promises_kept(history: History, url: str) -> None:
     statuses = Counter(answer.status for answer in history.answers)
     waits = waits_s(url)
     errors = sorted(promise.error for promise in history.promises())
+
     returned = Counter(history.returned)
     print(
         f"answers {dict(statuses)}; longest wait {waits[-1]:.2f} s, p99 {percentile(waits, 0.99):.2f}, "

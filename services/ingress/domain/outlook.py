@@ -1,11 +1,14 @@
 """What ingress knows of one queue between two estimates of the backlog."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from shared.contracts.backlog import QueueEstimate
 
 STALE_S = 5.0
 """An estimate that is older than this is forgotten: nobody estimates any more."""
+SMOOTHED_OVER = 5
+"""Estimates: broker, workers and ingress are not seen at the same moment."""
 
 
 @dataclass(slots=True)
@@ -14,7 +17,7 @@ class Outlook:
 
     waiting now = waiting then + accepted here since + accepted elsewhere since - done since
 
-    where what others accept is the rate of all arrivals between the last two estimates less what was
+    where what others accept in a second is all arrivals during the last few estimates less what was
     accepted here in that time, and what is done is the drain rate times the time. Times are seconds of
     one monotonic clock.
     """
@@ -24,19 +27,23 @@ class Outlook:
     term: str = ""
     accepted: int = 0
     """Here, since the last estimate."""
-    elsewhere_per_s: float = 0.0
-    """Accepted by others."""
+    _lately: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SMOOTHED_OVER))
+    """Seconds between two estimates, and how many jobs others accepted in them; less than none at times."""
 
-    def hear(self, estimate: QueueEstimate, *, term: str, now: float) -> int:
-        """Take over a new estimate; returns how many jobs arrived since the one before."""
+    def hear(self, estimate: QueueEstimate, *, term: str, now: float) -> None:
+        """Take over a new estimate."""
         before, passed_s = self.estimate, now - self.heard_at
-        arrived = 0
-        self.elsewhere_per_s = 0.0
-        if before is not None and term == self.term and passed_s > 0:
-            arrived = max(0, estimate.arrived - before.arrived)
-            self.elsewhere_per_s = max(0.0, (arrived - self.accepted) / passed_s)
+        if before is None or term != self.term or passed_s > STALE_S:
+            self._lately.clear()
+        else:
+            self._lately.append((passed_s, estimate.arrived - before.arrived - self.accepted))
         self.estimate, self.heard_at, self.term, self.accepted = estimate, now, term, 0
-        return arrived
+
+    @property
+    def elsewhere_per_s(self) -> float:
+        """Jobs that others accept in a second."""
+        seconds = sum(passed_s for passed_s, _ in self._lately)
+        return max(0.0, sum(jobs for _, jobs in self._lately) / seconds) if seconds else 0.0
 
     def waiting(self, now: float) -> float | None:
         """Say how many jobs wait; None while unknown."""

@@ -11,6 +11,8 @@ from shared.messaging.broker import Depth
 
 BUSY_SHARE = 0.25
 """A queue in which less waits than this share of what a look saw done was not waiting for its workers."""
+GONE_AFTER_LOOKS = 5
+"""What has been missing for so many looks is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,32 @@ class Look:
         return self.depth.ready + self.in_hand.waiting + self.unpublished
 
 
+class _Arrived:
+    """Counts arrivals: whatever waits, runs or is done has come.
+
+    Broker and workers are not seen at the same moment, so the sum falls back now and then and catches up;
+    only a new high is news. Where it stays lower, messages have expired or were purged.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._highest: int | None = None
+        self._lower: list[int] = []
+
+    def note(self, total: int) -> None:
+        if self._highest is None:
+            self._highest = total
+        if total >= self._highest:
+            self.count += total - self._highest
+            self._highest = total
+            self._lower.clear()
+            return
+        self._lower.append(total)
+        if len(self._lower) == GONE_AFTER_LOOKS:
+            self._highest = max(self._lower)
+            self._lower.clear()
+
+
 class QueueTrack:
     """Follows a queue from look to look."""
 
@@ -38,7 +66,7 @@ class QueueTrack:
         self.lane = lane
         self.rate = DrainRate()
         self._arrivals = ArrivalHistory()
-        self._arrived = 0
+        self._arrived = _Arrived()
         self._last: Look | None = None
 
     def note(self, look: Look) -> QueueEstimate:
@@ -47,13 +75,14 @@ class QueueTrack:
             if self._last is not None:
                 self._compare(self._last, look)
             self._last = look
-            self._arrivals.note(look.at, self._arrived)
+            self._arrived.note(look.waiting + look.in_hand.running + look.in_hand.done)
+            self._arrivals.note(look.at, self._arrived.count)
         return QueueEstimate(
             operation=self.operation,
             lane=self.lane,
             waiting=look.waiting,
             running=look.in_hand.running,
-            arrived=self._arrived,
+            arrived=self._arrived.count,
             per_second=self.rate.per_second() if look.depth.consumers else None,
             oldest_age_s=self._oldest_age_s(look),
             consumers=look.depth.consumers,
@@ -63,7 +92,7 @@ class QueueTrack:
     def known(self) -> bool:
         """Whether the queue has or had any work."""
         return self._last is not None and bool(
-            self._arrived or self._last.waiting or self._last.in_hand.running
+            self._arrived.count or self._last.waiting or self._last.in_hand.running
         )
 
     def _compare(self, last: Look, look: Look) -> None:
@@ -80,7 +109,6 @@ class QueueTrack:
                 busy=bool(look.depth.consumers) and min(last.waiting, look.waiting) >= enough,
             )
         )
-        self._arrived += max(0, look.waiting - last.waiting + after.running - before.running + done)
 
     def _oldest_age_s(self, look: Look) -> float | None:
         """Ask the workers, who have the first of the queue in hand, then the broker, then the history."""

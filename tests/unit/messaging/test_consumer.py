@@ -85,6 +85,51 @@ async def test_a_saturated_light_queue_holds_up_a_heavy_one_by_one_slot_only():
     assert order[1:19].count("batch") == 1
 
 
+async def test_a_group_fills_its_own_slots_and_leaves_the_others_free():
+    broker, gate = FakeBroker(), Gate()
+    shares = [
+        QueueShare("interactive", 8, 50, group="interactive"),
+        QueueShare("standard", 4, 50, group="others", slots=3),
+        QueueShare("batch", 1, 50, group="others", slots=3),
+    ]
+    async with Consumer(broker, shares, gate, concurrency=4, max_deliveries=5) as consumer:
+        broker.subscriptions["batch"].put(*(batch := names(10, "batch")))
+        broker.subscriptions["standard"].put(*(standard := names(10, "standard")))
+        await gate.wait_for(3)
+        broker.subscriptions["interactive"].put(*(interactive := names(5, "interactive")))
+        await gate.wait_for(4)
+        assert gate.begun[3] == "interactive-0"
+        found = consumer.in_hand()
+        assert (found["interactive"].running, found["interactive"].waiting) == (1, 4)
+        assert found["batch"].running + found["standard"].running == 3
+        assert found["batch"].oldest_at == batch[3].published_at
+        gate.open.set()
+        await settled(*batch, *standard, *interactive)
+    assert [found.done for found in consumer.in_hand().values()] == [5, 10, 10]
+    assert all(found.slot_s > 0 and not found.running for found in consumer.in_hand().values())
+
+
+async def test_with_every_lane_full_each_gets_the_share_of_its_weight():
+    broker, order = FakeBroker(), []
+
+    async def handler(delivery):
+        order.append(delivery.queue)
+        await asyncio.sleep(0)
+
+    shares = [
+        QueueShare("interactive", 8, 200, group="interactive"),
+        QueueShare("standard", 4, 200, group="others", slots=6),
+        QueueShare("batch", 1, 200, group="others", slots=6),
+    ]
+    async with Consumer(broker, shares, handler, concurrency=8, max_deliveries=5):
+        everything = [delivery for share in shares for delivery in names(130, share.queue)]
+        for share in shares:
+            broker.subscriptions[share.queue].put(*(one for one in everything if one.queue == share.queue))
+        await settled(*everything)
+    assert abs(order[8:138].count("batch") - 10) <= 1
+    assert order[8:138].count("standard") >= 36
+
+
 @pytest.mark.parametrize(
     ("error", "settlement", "reason"),
     [

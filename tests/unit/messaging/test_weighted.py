@@ -50,6 +50,15 @@ def test_one_queue_keeps_its_order():
     assert buffers.take() is None
 
 
+def test_a_queue_that_is_passed_over_keeps_what_it_has_and_earns_no_claim():
+    buffers = WeightedBuffers(WEIGHTS)
+    fill(buffers, "batch", 10)
+    fill(buffers, "interactive", 40)
+    assert [buffers.take(passing_over={"batch"}).queue for _ in range(20)] == ["interactive"] * 20
+    assert "interactive" in taken(buffers, 2)
+    assert buffers.take(passing_over={"batch", "interactive"}) is None
+
+
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 50), min_size=1))
 def test_no_queue_with_work_waits_longer_than_its_share(weights):
     buffers = WeightedBuffers(weights)
