@@ -44,8 +44,8 @@ class Requests:
         body = self._via_fleet(fields)
         return Target(HOST, self.port, "/v1/chat/completions", json.dumps(body).encode(), self._key())
 
-    def job(self) -> Target:
-        body = {"operation": "chat", "input": self._via_fleet({})}
+    def job(self, *, lane: str = "standard", **fields: Any) -> Target:
+        body = {"operation": "chat", "lane": lane, "input": self._via_fleet(fields)}
         return Target(HOST, self.port, "/v1/jobs", json.dumps(body).encode(), self._key(), 202)
 
     def _via_fleet(self, fields: dict[str, Any]) -> dict[str, Any]:

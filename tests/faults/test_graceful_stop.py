@@ -1,4 +1,7 @@
-"""SIGTERM under load: who is told to stop finishes or hands on what it has, and no request fails."""
+"""SIGTERM under load: who is told to stop finishes or hands on what it has, and no request fails.
+
+Workers join and leave meanwhile, and no job is lost or done twice.
+"""
 
 import asyncio
 import os
@@ -11,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.faults.another_worker import Worker, another_worker
 from tests.faults.brokers import LOADED
 from tests.faults.campaign.history import Called, NotAccepted
 from tests.faults.campaign.run import Load, load_on, verdict_on
@@ -39,15 +43,27 @@ async def terminate(fleet: Fleet, *names: str) -> None:
         await ServiceVictim(fleet, name).back(pid)
 
 
-async def stop_workers_under_load(load: Load) -> None:
+async def stop_workers_under_load(load: Load, folder: Path) -> None:
     async with load.running():
         await until(partial(_has_calls, load, CALLS), limit_s=30)
         for workers in STOPPED_TOGETHER:
             await terminate(load.fleet, *workers)
             enough = len(load.history.of(Called)) + CALLS
             await until(partial(_has_calls, load, enough), limit_s=30)
+        with another_worker(load.fleet, folder, like=WORKERS[0]) as worker:
+            await join_and_leave(load, worker)
     assert Counter(call.outcome for call in load.history.of(Called)).keys() == {"answered"}
     assert not load.history.of(NotAccepted)
+
+
+async def join_and_leave(load: Load, worker: Worker) -> None:
+    """Have another worker do the work of all while they are replaced, and leave."""
+    await until(worker.ready, limit_s=30)
+    await until(partial(worker.has_made_calls, CALLS), limit_s=30)
+    await terminate(load.fleet, *WORKERS)
+    worker.process.terminate()
+    assert await asyncio.to_thread(worker.process.wait, 30) == 0
+    await until(partial(_has_calls, load, len(load.history.of(Called)) + CALLS), limit_s=30)
 
 
 async def _has_calls(load: Load, count: int) -> bool:
@@ -77,11 +93,12 @@ async def _active(simulator_url: str, calls: int) -> bool:
 
 async def stop_each_kind(fleet: Fleet, folder: Path) -> None:
     async with load_on(fleet, seed=1, folder=folder) as load:
-        await stop_workers_under_load(load)
+        await stop_workers_under_load(load, folder)
         await stop_ingress_with_requests_under_way(load)
         verdict = await verdict_on(load, folder=folder)
         assert await load.callers.call(streamed=True) == "answered"
     assert not verdict.breaches, "\n".join(verdict.breaches)
+    assert not sum(job.ambiguous_attempts for job in verdict.evidence.jobs), "a job was begun twice"
 
 
 @pytest.mark.timeout(240)

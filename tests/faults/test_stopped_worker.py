@@ -3,24 +3,21 @@
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-import aiohttp
-import psutil
 import psycopg
 import pytest
 
+from tests.faults.another_worker import Worker, another_worker, metric
 from tests.faults.brokers import LOADED
 from tests.faults.campaign.checker import STANDING_STILL
 from tests.faults.campaign.history import Killed, Recovered
 from tests.faults.campaign.run import Load, load_on, open_jobs, verdict_on
 from tests.faults.campaign.victims import entry_of, postgres_url
 from tests.faults.campaign.work import Kind
-from tests.support.fleet import Fleet, free_port, running_fleet
+from tests.support.fleet import Fleet, running_fleet
 from tests.support.store import until
 
 pytestmark = pytest.mark.faults
@@ -36,53 +33,6 @@ REDELIVERY_LIMIT_S = 90.0
 HEARTBEAT_S = 3
 IGNORED = "penstock_results_ignored_total"
 _STARTED_TWICE = "SELECT count(DISTINCT job_id) FROM job_events WHERE type = 'job.retrying'"
-
-
-class Worker:
-    """A worker that no supervisor restarts when it stands still."""
-
-    def __init__(self, fleet: Fleet, log: Path) -> None:
-        self._port = free_port()
-        environment = psutil.Process(entry_of(fleet, "provider_worker").pid).environ()
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.provider_worker"],
-                env={**environment, "PENSTOCK_ADMIN__PORT": str(self._port)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    async def has_calls(self, count: int) -> bool:
-        """Whether it has so many provider calls under way."""
-        return await metric(self._port, "penstock_provider_calls_running") >= count
-
-    async def ready(self) -> bool:
-        try:
-            async with aiohttp.request("GET", f"http://127.0.0.1:{self._port}/health/ready") as answer:
-                return answer.status == 200
-        except aiohttp.ClientError:
-            return False
-
-
-async def metric(port: int | None, name: str) -> float:
-    async with aiohttp.request("GET", f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
-
-
-@contextmanager
-def another_worker(fleet: Fleet, folder: Path) -> Iterator[Worker]:
-    worker = Worker(fleet, folder / "worker.log")
-    try:
-        yield worker
-    finally:
-        worker.process.send_signal(signal.SIGCONT)
-        worker.process.terminate()
-        try:
-            worker.process.wait(30)
-        except subprocess.TimeoutExpired:
-            worker.process.kill()
-            raise
 
 
 @pytest.fixture

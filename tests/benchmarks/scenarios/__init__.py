@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from tests.benchmarks.report import Report
-from tests.benchmarks.scenarios import accept, drain, first_chunk, memory, profile, start, streams, sync
+from tests.benchmarks.scenarios import (
+    accept,
+    drain,
+    first_chunk,
+    lanes,
+    memory,
+    profile,
+    start,
+    streams,
+    sync,
+)
 from tests.benchmarks.site import Site
 
 Scenario = Callable[[Site, Report], None]
@@ -13,6 +23,7 @@ SCENARIOS: dict[str, Scenario] = {
     "first-chunk": first_chunk.run,
     "accept": accept.run,
     "drain": drain.run,
+    "lanes": lanes.run,
     "memory": memory.run,
     "profile": profile.run,
     "start": start.run,
