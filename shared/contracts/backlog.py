@@ -58,6 +58,11 @@ class QueueEstimate(BaseModel):
     """Subscriptions of workers that may take from it."""
 
     @property
+    def active(self) -> bool:
+        """Whether there is anything to do."""
+        return self.waiting > 0 or self.running > 0
+
+    @property
     def wait_s(self) -> float | None:
         """Seconds until a job begins that comes now; None while unknown."""
         if not self.waiting:
@@ -66,7 +71,7 @@ class QueueEstimate(BaseModel):
 
 
 class BacklogEstimated(Contract):
-    """Broadcast: every queue that has or had work lately; of the others nothing waits."""
+    """Broadcast: every queue that has work; in the others nothing waits. Some 30 queues fit."""
 
     message_type: ClassVar[str] = "backlog.estimated.v1"
 

@@ -45,9 +45,13 @@ class Admission:
 
     def hear(self, estimated: BacklogEstimated, now: float) -> None:
         """Take over a new estimate; of queues that it leaves out nothing waits."""
-        for estimate in estimated.queues:
-            gate = self._gates[estimate.operation, estimate.lane]
-            gate.outlook.hear(estimate, term=estimated.term, now=now)
+        told = {(estimate.operation, estimate.lane): estimate for estimate in estimated.queues}
+        for queue, gate in self._gates.items():
+            estimate = told.get(queue)
+            if estimate is None:
+                gate.outlook, gate.shut = Outlook(), False
+            else:
+                gate.outlook.hear(estimate, term=estimated.term, now=now)
 
     def admit(
         self, operation: Operation, lane: Lane, *, now: float, patience_s: float, jobs: int = 1

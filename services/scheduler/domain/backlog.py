@@ -16,6 +16,9 @@ from shared.messaging.topology import job_queue
 MOST_OF_THE_TIME = 0.05
 """Share of the time that looking may take: where queues are so long that a look is slow, it is rarer."""
 
+LONGEST_PAUSE_S = 3.0
+"""But not as rare as would leave ingress without an estimate."""
+
 Kind = tuple[Operation, Lane]
 
 
@@ -69,10 +72,10 @@ class BacklogWatch:
         if began < self._not_before:
             return None
         reports = await self._look()
-        self._not_before = began + (self.clock() - began) / MOST_OF_THE_TIME
+        self._not_before = began + min(LONGEST_PAUSE_S, (self.clock() - began) / MOST_OF_THE_TIME)
         self.board.show(reports)
-        told = [report.estimate for report in reports if self._tracks[report.queue].known]
-        estimated = BacklogEstimated(term=self._term, queues=tuple(told))
+        told = tuple(report.estimate for report in reports if report.estimate.active)
+        estimated = BacklogEstimated(term=self._term, queues=told)
         await self.broker.broadcast(Message(type=estimated.message_type, body=estimated.encode()))
         return None
 

@@ -88,13 +88,6 @@ class QueueTrack:
             consumers=look.depth.consumers,
         )
 
-    @property
-    def known(self) -> bool:
-        """Whether the queue has or had any work."""
-        return self._last is not None and bool(
-            self._arrived.count or self._last.waiting or self._last.in_hand.running
-        )
-
     def _compare(self, last: Look, look: Look) -> None:
         before, after = last.in_hand, look.in_hand
         done = after.done - before.done

@@ -90,6 +90,11 @@ def test_a_new_leader_counts_anew_and_nothing_is_made_of_the_difference():
     assert door.open(1.5)
 
 
+def test_a_queue_that_is_not_mentioned_any_more_is_open():
+    door = Door((0.0, estimated(260)), (1.0, estimated(260, lane=Lane.BATCH)))
+    assert door.open(1.0)
+
+
 def test_the_absolute_limit_holds_where_no_rate_is_known():
     error = Door((0.0, estimated(1001, rate=None))).refusal(0.0)
     assert error.retry_after_s == UNKNOWN_RETRY_AFTER_S

@@ -96,12 +96,11 @@ def look(at: float, *, ready: int, consumers: int = 1, age: float | None = None,
 
 def test_waiting_is_what_is_on_the_broker_in_the_hands_of_workers_and_unpublished():
     track = QueueTrack(Operation.CHAT, Lane.BATCH)
-    assert not track.known
     seen = Look(0.0, Depth(ready=5, consumers=2, oldest_age_s=None), InHand(waiting=3, running=4), 2)
     estimate = track.note(seen)
     assert (estimate.waiting, estimate.running, estimate.consumers) == (10, 4, 2)
     assert estimate.wait_s is None
-    assert track.known
+    assert estimate.active
 
 
 def test_arrivals_are_what_waits_and_runs_more_and_what_was_done():
