@@ -51,9 +51,11 @@ class Worker:
 
 
 async def metric(port: int | None, name: str) -> float:
+    """Add up the samples of a metric; those with some labels, if ``name`` goes on with ``{`` and these."""
     async with aiohttp.request("GET", f"http://127.0.0.1:{port}/metrics") as answer:
         lines = (await answer.text()).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+    starts = (name,) if "{" in name else (f"{name} ", f"{name}{{")
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(starts))
 
 
 @contextmanager
