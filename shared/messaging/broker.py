@@ -135,7 +135,7 @@ class Depth:
     """What can be told of a queue at next to no cost."""
 
     ready: int
-    """Messages that wait for a consumer."""
+    """Messages that wait for a consumer; of very many, a good estimate."""
     consumers: int
     """Subscriptions that may take from it now; 0 while it is paused."""
     oldest_age_s: float | None

@@ -7,6 +7,7 @@ import pytest
 
 from shared.errors import NotFoundError
 from shared.messaging.broker import Message, Settlement
+from shared.messaging.postgres.depths import COUNTED
 from tests.integration.messaging.conftest import OTHER, WORK, Taken, crash, until
 
 
@@ -133,3 +134,10 @@ async def test_a_broadcast_reaches_every_process_that_listens(make_broker):
     await brokers[0].broadcast(message)
     async with asyncio.timeout(5):
         assert [await queue.get() for queue in heard] == [message] * 3
+
+
+async def test_a_look_at_a_long_queue_counts_its_beginning_and_reckons_the_rest(broker):
+    count = COUNTED + 200
+    for _ in range(count // 200):
+        await asyncio.gather(*(_publish(broker) for _ in range(200)))
+    assert (await broker.depths([WORK]))[WORK].ready == count
