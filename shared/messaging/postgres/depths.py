@@ -12,14 +12,14 @@ CALL_TIMEOUT_S = 5.0
 COUNTED = 5000
 """So many messages are counted; what comes after them is told by their numbers, which leave out few."""
 
-_DEPTH = f"""
+_DEPTH = """
 SELECT <number>::integer AS number,
-       head.ready + CASE WHEN head.ready < {COUNTED} THEN 0
+       head.ready + CASE WHEN head.ready < <counted> THEN 0
                          ELSE (SELECT max(msg_id) FROM pgmq.q_<table>) - head.last_id END AS ready,
        extract(epoch FROM clock_timestamp() - head.oldest_at)::float8 AS oldest_age_s
 FROM (SELECT count(*) AS ready, max(msg_id) AS last_id, min(enqueued_at) AS oldest_at
       FROM (SELECT msg_id, enqueued_at FROM pgmq.q_<table>
-            WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT {COUNTED}) AS first_ones) AS head"""  # noqa: S608 - a constant
+            WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT <counted>) AS first_ones) AS head"""
 
 _ALL = """
 WITH subscriptions AS MATERIALIZED (
@@ -36,12 +36,14 @@ FROM (<depths>) AS d
 """
 
 
-async def read_depths(connections: Connections, queues: Sequence[str]) -> Mapping[str, Depth]:
-    """Look at queues that exist."""
+async def read_depths(
+    connections: Connections, queues: Sequence[str], *, counted: int = COUNTED
+) -> Mapping[str, Depth]:
+    """Look at queues that exist; of each, ``counted`` messages are counted."""
     if not queues:
         return {}
     rows = await connections.fetch(
-        _statement(tuple(map(table_name, queues))),
+        _statement(tuple(map(table_name, queues)), counted),
         list(queues),
         [lock_class(queue) % 2**32 for queue in queues],
         timeout_s=CALL_TIMEOUT_S,
@@ -55,9 +57,9 @@ async def read_depths(connections: Connections, queues: Sequence[str]) -> Mappin
 
 
 @lru_cache(8)
-def _statement(tables: tuple[str, ...]) -> str:
+def _statement(tables: tuple[str, ...], counted: int) -> str:
     depths = " UNION ALL ".join(
-        _DEPTH.replace("<table>", table).replace("<number>", str(number))
+        _DEPTH.replace("<table>", table).replace("<number>", str(number)).replace("<counted>", str(counted))
         for number, table in enumerate(tables, start=1)
     )
     return _ALL.replace("<depths>", depths)
