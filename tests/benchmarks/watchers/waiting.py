@@ -78,7 +78,7 @@ class Follower(Waiter):
 
 
 class Poller(Waiter):
-    """Looks once, then asks ``?wait=`` again and again; the first wait is shorter, so that not all ask at once."""
+    """Looks once, then asks ``?wait=`` again and again; a shorter first wait keeps them out of step."""
 
     def __init__(self, path: str, headers: str) -> None:
         super().__init__(path, headers)
