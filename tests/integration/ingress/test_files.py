@@ -67,6 +67,17 @@ async def test_a_form_that_cannot_be_used_says_why(small: Api):
             assert (answer.status, (await error_of(answer))["param"]) == (status, param)
 
 
+async def test_a_list_that_cannot_be_given_says_why(small: Api):
+    for query, param in (
+        ("purpose=%00", "purpose"),
+        ("order=up", "order"),
+        ("after=x", "after"),
+        ("a=1", "a"),
+    ):
+        async with small.http.get(f"{FILES}?{query}") as answer:
+            assert (answer.status, (await error_of(answer))["param"]) == (422, param)
+
+
 async def test_a_form_that_is_broken_or_cut_short_is_refused(small: Api):
     unfinished = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx'
     for body in (b"", b"nonsense", unfinished):
