@@ -74,7 +74,7 @@ async def insert_jobs(
 async def read_ended_jobs(
     connection: Connection, batch: Batch, *, most: int, most_bytes: int
 ) -> Sequence[EndedJob]:
-    """Read the jobs behind the gathered ones, up to the first that is open, now or when the batch was read."""
+    """Read the jobs behind the gathered ones, up to the first that is open, now or when it was read."""
     rows = await connection.fetch(_ENDED, batch.id, batch.gathered, batch.ended, most, most_bytes)
     return list(takewhile(lambda job: job.status.final, map(_ended_job, rows)))
 
