@@ -57,6 +57,7 @@ class BulkCommit:
 
         Raises:
             IdempotencyKeyReusedError: The key belongs to another request.
+            IdempotencyKeyInUseError: Another request with the key takes its time.
             DatabaseUnavailableError: Nothing is committed; or, if the connection broke while committing,
                 perhaps all of it.
         """
@@ -71,6 +72,8 @@ class BulkCommit:
                     return earlier
                 await _write(connection, tenant_id, mine, alone_s=PUBLISH_ALONE_S)
                 await _write(connection, tenant_id, swept, alone_s=0)
+                async with database_patience():
+                    await stack.aclose()
         except asyncpg.CheckViolationError as error:
             raise DatabaseUnavailableError("The partition of the day is still to be made.") from error
         self._on_committed(mine)

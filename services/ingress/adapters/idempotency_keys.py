@@ -1,17 +1,26 @@
 """What each tenant's idempotency keys created, as PostgreSQL remembers it."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
 
 from services.ingress.adapters.patience import database_patience
-from services.ingress.domain.idempotency import IdempotencyKeyReusedError, KeyUse
+from services.ingress.domain.idempotency import (
+    IdempotencyKeyInUseError,
+    IdempotencyKeyReusedError,
+    KeyUse,
+)
 from shared.errors import DatabaseUnavailableError
 from shared.storage.postgres import Connection, Database
 
+LOOKS = 25
+LOOK_AGAIN_S = 0.05
+"""While another transaction has the key: together less than ``DATABASE_PATIENCE_S``."""
+
 _FIND = "SELECT fingerprint, object_id, status, answer FROM idempotency_keys WHERE key = $1"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 0))"
+_TRY = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 0))"
 _TAKE = """
 INSERT INTO idempotency_keys (tenant_id, key, fingerprint, object_id, status) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, key) DO NOTHING RETURNING true
@@ -54,16 +63,22 @@ class IdempotencyKeys:
     ) -> Remembered | None:
         """Take a key first thing in a transaction that acts for the tenant.
 
-        Another transaction that has taken it is waited for: if it commits, what it created is returned,
-        and nothing is to be created here.
+        Another transaction that has taken it is waited for, but for less than the patience of a caller: if
+        it commits, what it created is returned, and nothing is to be created here.
 
         Returns:
             None when the key is now this transaction's; it is given back if the transaction fails.
 
         Raises:
             IdempotencyKeyReusedError: It belongs to another request.
+            IdempotencyKeyInUseError: The other transaction takes its time.
         """
-        await connection.execute(_LOCK, tenant_id, use.key)
+        for _ in range(LOOKS):
+            if await connection.fetchval(_TRY, tenant_id, use.key):
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+        else:
+            raise IdempotencyKeyInUseError
         if await connection.fetchval(_TAKE, tenant_id, use.key, use.fingerprint, object_id, 0):
             return None
         found = await _find(connection, use)

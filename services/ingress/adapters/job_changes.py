@@ -34,7 +34,8 @@ WHERE id = $1 AND status NOT IN ('queued', 'in_progress') AND erased_at IS NULL
 RETURNING id
 """
 
-# The starts of earlier attempts are closed; usage and the numbers of events go on.
+# The starts of earlier attempts are closed; usage and the numbers of events go on. A batch that is not over
+# does not wait for its jobs beyond its window.
 _REOPEN = """
 WITH reopened AS (
     UPDATE jobs j SET
@@ -42,7 +43,11 @@ WITH reopened AS (
         settled_attempts = j.attempt,
         attempt = j.attempt + 1,
         max_attempts = coalesce(j.attempt + $4::integer, greatest(j.max_attempts, j.attempt + 1)),
-        deadline_at = coalesce($5::timestamptz, greatest(j.deadline_at, $6::timestamptz)),
+        deadline_at = least(
+            coalesce($5::timestamptz, greatest(j.deadline_at, $6::timestamptz)),
+            (SELECT b.expires_at FROM batches b
+             WHERE b.id = j.batch_id AND b.status NOT IN ('completed', 'failed', 'expired', 'cancelled'))
+        ),
         started_at = NULL, finished_at = NULL, erase_at = NULL,
         failure = NULL, result = NULL, result_ref = NULL,
         delta_start_id = NULL, delta_sequence = NULL,

@@ -39,14 +39,19 @@ class FileEndpoints:
 
     async def upload(self, request: Request) -> Response:
         """Store a file; the answer means that it is durable."""
+        longest = self._settings.max_file_bytes + _FORM_BYTES
         declared = context_of(request.scope).given.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._settings.max_file_bytes + _FORM_BYTES:
+        if declared.isdigit() and int(declared) > longest:
             raise PayloadTooLargeError(
                 f"A file must not be longer than {self._settings.max_file_bytes} bytes.", param="file"
             )
         async with self._uploads.begin(principal_of(request).tenant_id, datetime.now(UTC)) as upload:
             form = await read_form(
-                request, file_field="file", sink=upload.write, silence_s=self._settings.body_timeout_s
+                request,
+                file_field="file",
+                sink=upload.write,
+                max_bytes=longest,
+                silence_s=self._settings.body_timeout_s,
             )
             file = await upload.finish(
                 read_file_form(form.fields),

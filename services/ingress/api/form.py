@@ -16,13 +16,15 @@ from starlette.requests import ClientDisconnect, Request
 from services.ingress.api.body import SlowBodyError
 from services.ingress.api.context import context_of
 from services.ingress.domain.client_gone import ClientGoneError
-from shared.errors import InvalidRequestError
+from shared.errors import InvalidRequestError, PayloadTooLargeError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 4096
+SLOWEST_BYTES_PER_S = 4096
+"""On the average: whoever is slower keeps others from their turn, for ever."""
 Sink = Callable[[bytes], Awaitable[None]]
 
 
@@ -102,17 +104,27 @@ class _Reader:
         self.ended = True
 
 
-async def read_form(request: Request, *, file_field: str, sink: Sink, silence_s: float) -> Form:
+async def read_form(
+    request: Request, *, file_field: str, sink: Sink, max_bytes: int, silence_s: float
+) -> Form:
     """Read the whole form; the file's content goes to ``sink`` while it arrives.
 
     Raises:
         InvalidRequestError: It is no such form, or is cut short.
-        SlowBodyError: Nothing came for ``silence_s``.
+        PayloadTooLargeError: It is longer than ``max_bytes``.
+        SlowBodyError: Nothing came for ``silence_s``, or hardly anything for longer.
         ClientGoneError: The connection was closed before its end.
     """
     reader = _Reader(file_field)
     parser = MultipartParser(_boundary(request), callbacks=_callbacks(reader))
+    clock = asyncio.get_running_loop().time
+    began_at, size = clock(), 0
     async for chunk in _chunks(request, silence_s):
+        size += len(chunk)
+        if size > max_bytes:
+            raise PayloadTooLargeError(f"The form must not be longer than {max_bytes} bytes.")
+        if size < SLOWEST_BYTES_PER_S * (clock() - began_at - silence_s):
+            raise _slow()
         try:
             parser.write(chunk)
         except FormParserError as error:
@@ -156,10 +168,14 @@ async def _chunks(request: Request, silence_s: float) -> AsyncIterator[bytes]:
             async with asyncio.timeout(silence_s):
                 chunk = await anext(stream, None)
         except TimeoutError:
-            raise SlowBodyError("The body of the request did not arrive in time.") from None
+            raise _slow() from None
         except ClientDisconnect:
             raise ClientGoneError("The client closed the connection.") from None
         if chunk is None:
             return
         if chunk:
             yield chunk
+
+
+def _slow() -> SlowBodyError:
+    return SlowBodyError("The body of the request did not arrive in time.")

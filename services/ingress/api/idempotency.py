@@ -104,6 +104,7 @@ class CreateOnce:
 
         Raises:
             IdempotencyKeyReusedError: The key belongs to another request.
+            IdempotencyKeyInUseError: Another request with the key takes its time.
             DatabaseUnavailableError: Within two seconds.
             PenstockError: Of ``create``.
         """

@@ -18,7 +18,7 @@ from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.idempotency import REPLAYED, key_use
 from services.ingress.api.memory_budget import MemoryBudget
-from services.ingress.api.time_slices import TimeSlices
+from services.ingress.api.time_slices import TimeSlices, beside_the_loop
 from services.ingress.domain.batch_lines import jobs_in
 from services.ingress.domain.idempotency import KeyUse
 from services.ingress.domain.job_batch import JobBatch, NoJobAcceptedError
@@ -99,7 +99,8 @@ class JobBatchEndpoint:
             max_job_bytes=self._settings.max_body_bytes,
         )
         slices = TimeSlices()
-        for text in jobs_in(body, given.get(b"content-type", b"").decode("latin-1")):
+        texts = jobs_in(body, given.get(b"content-type", b"").decode("latin-1"))
+        async for text in beside_the_loop(texts):
             batch.add(text)
             await slices.rest_if_due()
         return batch

@@ -1,7 +1,11 @@
 """Long work in short slices, so that one request does not keep the event loop from all others."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 
+PORTION = 100
+"""Texts that are cut out of a body before the first of them is looked at."""
 SLICE_S = 0.005
 """How long the work goes on."""
 PAUSE_S = 0.002
@@ -20,3 +24,10 @@ class TimeSlices:
         if self._clock() > self._until:
             await asyncio.sleep(PAUSE_S)
             self._until = self._clock() + SLICE_S
+
+
+async def beside_the_loop(texts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what a thread finds: where the next text ends may be known only after very many bytes."""
+    while portion := await asyncio.to_thread(lambda: list(islice(texts, PORTION))):
+        for text in portion:
+            yield text

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import orjson
 
-from services.ingress.domain.checks import expect, storable, wrong_type
+from services.ingress.domain.checks import expect, wrong_type
 from services.ingress.domain.job import PREFIX
 from services.ingress.domain.job_filter import JobFilter, read_filter
+from services.ingress.domain.metadata import read_metadata
 from shared.contracts.ids import parse_public_id
 from shared.errors import InvalidRequestError, NotFoundError, UnprocessableRequestError
 
@@ -116,13 +117,9 @@ def _text(name: str, value: object) -> str:
 
 
 def _metadata(conditions: Mapping[str, Any]) -> str | None:
-    value = conditions.get("metadata")
-    if value is None:
+    if conditions.get("metadata") is None:
         return None
-    expect(value, "an object", "filter.metadata")
-    text = orjson.dumps(value).decode()
-    storable("\0" if r"\u0000" in text.replace(r"\\", "") else "", "filter.metadata")
-    return text
+    return orjson.dumps(read_metadata(conditions["metadata"], "filter.metadata")).decode()
 
 
 def _limit(value: object) -> int:

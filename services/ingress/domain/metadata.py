@@ -13,8 +13,8 @@ MAX_METADATA_DEPTH = 32
 """Far below where writing JSON gives up, as lists of jobs wrap it."""
 
 
-def read_metadata(value: object) -> Mapping[str, Any]:
-    """Check that it can be kept.
+def read_metadata(value: object, param: str = "metadata") -> Mapping[str, Any]:
+    """Check that it can be kept, or compared with what is kept.
 
     Raises:
         InvalidRequestError: It is no object, too long, too deep, or holds a NUL.
@@ -22,18 +22,18 @@ def read_metadata(value: object) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise wrong_type(value, "an object", "metadata")
+        raise wrong_type(value, "an object", param)
     if _deeper_than(MAX_METADATA_DEPTH, value):
         raise UnprocessableRequestError(
-            f"'metadata' must not be nested deeper than {MAX_METADATA_DEPTH}.", param="metadata"
+            f"'{param}' must not be nested deeper than {MAX_METADATA_DEPTH}.", param=param
         )
     text = orjson.dumps(value)
     if len(text) > MAX_METADATA_BYTES:
         raise UnprocessableRequestError(
-            f"'metadata' must not be longer than {MAX_METADATA_BYTES} bytes.", param="metadata"
+            f"'{param}' must not be longer than {MAX_METADATA_BYTES} bytes.", param=param
         )
     if rb"\u0000" in text.replace(rb"\\", b""):  # a backslash of its own is no escape
-        storable("\0", "metadata")
+        storable("\0", param)
     return value
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.ingress.domain.checks import storable
 from shared.errors import NotFoundError, UnprocessableRequestError
 
 
@@ -47,7 +48,7 @@ def read_page(
         limit=_limit(query["limit"], most) if "limit" in query else default,
         after=_after(query["after"], parse_id) if "after" in query else None,
         ascending=order == "asc",
-        purpose=query.get("purpose"),
+        purpose=storable(query["purpose"], "purpose") if "purpose" in query else None,
     )
 
 

@@ -30,7 +30,8 @@ return 'granted'
 """
 
 _CONFIRM = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'cancelled' end
+local cancelled = redis.call('GET', KEYS[1])
+if cancelled and tonumber(ARGV[2]) <= tonumber(cancelled) then return 'cancelled' end
 local stored = redis.call('GET', KEYS[2])
 if stored and stored ~= ARGV[1] then return 'superseded' end
 return 'granted'
@@ -75,9 +76,8 @@ class Claims:
 
     async def confirm(self, request: JobRequested, start_id: UUID) -> Claim:
         """Ask whether a claim that was granted some time ago still stands."""
-        return await self._ask(
-            self._confirm, request, [f"{request.attempt}:{request.publication}:{start_id}"]
-        )
+        mine = f"{request.attempt}:{request.publication}:{start_id}"
+        return await self._ask(self._confirm, request, [mine, request.attempt])
 
     async def _ask(self, script: AsyncScript, request: JobRequested, arguments: list[int | str]) -> Claim:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import asyncpg
 import orjson
@@ -73,9 +74,9 @@ async def insert_jobs(
 async def read_ended_jobs(
     connection: Connection, batch: Batch, *, most: int, most_bytes: int
 ) -> Sequence[EndedJob]:
-    """Read the jobs behind the gathered ones, up to the first that is open."""
+    """Read the jobs behind the gathered ones, up to the first that is open, now or when it was read."""
     rows = await connection.fetch(_ENDED, batch.id, batch.gathered, batch.ended, most, most_bytes)
-    return [_ended_job(row) for row in rows]
+    return list(takewhile(lambda job: job.status.final, map(_ended_job, rows)))
 
 
 def _ended_job(row: asyncpg.Record) -> EndedJob:

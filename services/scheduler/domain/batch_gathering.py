@@ -6,7 +6,7 @@ from services.scheduler import metrics
 from services.scheduler.domain.batch import Batch, EndedJob
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_output import Gathered
-from services.scheduler.domain.batch_ports import Batches, BatchOutputs, Bodies
+from services.scheduler.domain.batch_ports import BatchChangedError, Batches, BatchOutputs, Bodies
 from shared.contracts.batches import BatchStatus
 from shared.contracts.ids import new_id
 from shared.contracts.jobs import Failure, JobStatus
@@ -35,8 +35,14 @@ class BatchGathering:
     page_bytes: int
 
     async def gather(self, batch: Batch) -> Batch:
-        """Write down a page of jobs."""
+        """Write down a page of jobs.
+
+        Raises:
+            BatchChangedError: There is none, as its caller has just had the next one retried.
+        """
         jobs = await self.batches.ended_jobs(batch, most=self.page, most_bytes=self.page_bytes)
+        if not jobs:
+            raise BatchChangedError("The next job is open again.")
         gathered = Gathered(batch.gathered)
         for job in jobs:
             gathered.add(*await self._fetched(job))

@@ -174,8 +174,10 @@ class BatchWork:
     async def _conclude(self, batch: Batch) -> bool:
         """Write down the rest and end the batch."""
         for _ in range(STEPS):
-            if batch.gathered < batch.inserted:
+            if batch.gathered < batch.ended:
                 batch = await self.gathering.gather(batch)
+            elif batch.gathered < batch.inserted:
+                return False  # the caller had a job retried, which is waited for
             elif batch.inserted < batch.total:
                 batch = await self.gathering.gather_unsent(batch)
             else:

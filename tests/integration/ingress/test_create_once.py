@@ -11,7 +11,7 @@ from starlette.requests import Request
 from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.api.context import new_context
 from services.ingress.api.idempotency import REPLAYED, Created, CreateOnce
-from services.ingress.domain.idempotency import IdempotencyKeyReusedError
+from services.ingress.domain.idempotency import IdempotencyKeyInUseError, IdempotencyKeyReusedError, read_key
 from services.ingress.domain.principal import Principal
 from shared.contracts.ids import new_id
 from shared.errors import ConflictError
@@ -78,6 +78,17 @@ async def test_many_requests_with_one_key_create_once_and_get_one_answer(things:
     assert len(things.created) == 1
     with pytest.raises(IdempotencyKeyReusedError):
         await things.post("things-1", b'{"other":1}')
+
+
+async def test_a_key_that_another_transaction_keeps_is_a_conflict_that_tells_to_come_back(
+    things: Things, database: Database, alice: Tenant
+):
+    use = read_key("things-4", route="POST /v1/things", body=b"{}")
+    async with database.transaction(alice.id) as connection:
+        assert await IdempotencyKeys(database).take(connection, alice.id, use, new_id()) is None
+        with pytest.raises(IdempotencyKeyInUseError):
+            await things.post("things-4")
+    assert things.created == []
 
 
 async def test_a_creation_that_fails_gives_its_key_back(things: Things):

@@ -67,6 +67,17 @@ async def test_a_form_that_cannot_be_used_says_why(small: Api):
             assert (answer.status, (await error_of(answer))["param"]) == (status, param)
 
 
+async def test_a_list_that_cannot_be_given_says_why(small: Api):
+    for query, param in (
+        ("purpose=%00", "purpose"),
+        ("order=up", "order"),
+        ("after=x", "after"),
+        ("a=1", "a"),
+    ):
+        async with small.http.get(f"{FILES}?{query}") as answer:
+            assert (answer.status, (await error_of(answer))["param"]) == (422, param)
+
+
 async def test_a_form_that_is_broken_or_cut_short_is_refused(small: Api):
     unfinished = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx'
     for body in (b"", b"nonsense", unfinished):
@@ -92,7 +103,12 @@ async def test_a_file_that_is_too_long_is_refused_before_and_while_it_is_read(sm
         for _ in range(100):
             yield b"x" * 4096
 
-    for body in (form(content=b"x" * 300_000), unannounced()):
+    async def endless():
+        yield b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+        for _ in range(100):
+            yield b'--b\r\nContent-Disposition: form-data; name="b"\r\n\r\n' + b"x" * 4000 + b"\r\n"
+
+    for body in (form(content=b"x" * 300_000), unannounced(), endless()):
         extra = {} if isinstance(body, aiohttp.FormData) else {"headers": MULTIPART}
         async with small.http.post(FILES, data=body, **extra) as answer:
             assert answer.status == 413
@@ -105,6 +121,17 @@ async def test_a_caller_that_falls_silent_gets_an_answer(small: Api):
         await asyncio.sleep(30)
 
     async with small.http.post(FILES, data=silent(), headers=MULTIPART) as answer:
+        assert answer.status == 408
+
+
+async def test_a_caller_that_hardly_sends_anything_does_not_keep_its_place(small: Api):
+    async def trickle():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx'
+        while True:
+            await asyncio.sleep(0.2)
+            yield b"x"
+
+    async with small.http.post(FILES, data=trickle(), headers=MULTIPART) as answer:
         assert answer.status == 408
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import orjson
 import psycopg
 import pytest
 
@@ -231,6 +232,7 @@ BAD_SELECTIONS: list[tuple[Any, str]] = [
     ({"filter": {"colour": "red"}}, "filter.colour"),
     ({"filter": {"metadata": "x"}}, "filter.metadata"),
     ({"filter": {"metadata": {"a": "\0"}}}, "filter.metadata"),
+    ({"filter": {"metadata": orjson.loads(b'{"a":' * 300 + b"1" + b"}" * 300)}}, "filter.metadata"),
     ({"filter": {"lane": "fast"}}, "filter.lane"),
     ({"filter": {"created_after": "now"}}, "filter.created_after"),
     ({"filter": {}, "after": "x"}, "after"),

@@ -48,6 +48,15 @@ async def test_a_worker_that_stood_still_learns_that_its_job_is_cancelled(client
     assert await claim.confirm() is Claim.CANCELLED
 
 
+async def test_a_cancellation_of_an_earlier_attempt_does_not_stop_a_retry_that_had_to_wait(
+    client: redis.Redis,
+) -> None:
+    request = requested().model_copy(update={"attempt": 2})
+    await client.set(cancelled_key(request.job_id), 1, ex=60)
+    claim = await held(Claims(client), request)
+    assert await claim.confirm() is Claim.GRANTED
+
+
 async def test_a_claim_stands_when_redis_has_lost_it_or_is_away(client: redis.Redis) -> None:
     request = requested()
     claim = await held(Claims(client), request)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from services.ingress.adapters.job_changes import JobChanges
+from services.ingress.domain.retrying import RetryTerms
 from services.scheduler.adapters.batch_files import StoredOutputs
 from services.scheduler.adapters.batch_table import BatchTable
 from services.scheduler.adapters.file_table import FileTable
@@ -19,6 +21,7 @@ from shared.config.providers import ProviderSettings
 from shared.config.settings import RedisSettings
 from shared.contracts.jobs import JobStatus
 from shared.messaging.broker import Broker
+from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
 from shared.storage.redis import cancelled_key, open_redis
 from tests.integration.scheduler.batch_harness import Harness, request
@@ -63,6 +66,40 @@ async def test_no_more_jobs_are_open_than_may_be_and_each_request_becomes_one(ha
     jobs = await harness.fetch("SELECT * FROM jobs WHERE batch_id = $1 ORDER BY batch_line", batch_id)
     assert [job["batch_line"] for job in jobs] == list(range(1, 54))
     assert {(job["lane"], job["model"], job["max_attempts"]) for job in jobs} == {("batch", "sim/echo", 3)}
+
+
+async def test_a_job_that_is_retried_is_waited_for_and_written_down_once(
+    harness: Harness, app: Database
+) -> None:
+    """At the worst moments: between the look at the batch and its writing, and when it is being completed."""
+
+    async def retry(line: int) -> None:
+        of_line = "SELECT id FROM jobs WHERE batch_id = $1 AND batch_line = $2"
+        (job,) = await harness.fetch(of_line, batch_id, line)
+        later = datetime.now(UTC) + timedelta(days=1)
+        terms = RetryTerms(more_attempts=1, deadline_at=later, default_deadline_at=later)
+        changes = JobChanges(app, BodyStore(harness.settings.objects))
+        assert await changes.retry(harness.tenant, [job["id"]], terms) == {job["id"]: 2}
+
+    batch_id = await harness.submit(map(request, ("a", "b")))
+    await harness.work(batch_id, "in_progress")
+    await harness.leader()()
+    assert await harness.answer(batch_id, 2, JobStatus.FAILED) == 2
+    table = BatchTable(harness.system, attempts=3, output_s=60)
+    (batch,) = [one for one in await table.open() if one.id == batch_id]
+    await retry(1)
+    assert await table.ended_jobs(batch, most=5, most_bytes=1000) == []
+    await harness.answer(batch_id, 1, JobStatus.FAILED)
+    await table.finalize(batch)
+    await retry(2)
+    for _ in range(3):
+        assert await harness.leader()() is None  # no hurry: there is nothing to be done
+    (job,) = await harness.fetch("SELECT * FROM jobs WHERE batch_id = $1 AND status = 'queued'", batch_id)
+    assert job["deadline_at"] <= (await harness.row(batch_id))["expires_at"]
+    await harness.answer(batch_id, 1)
+    row = await harness.work(batch_id, "completed")
+    assert [line["custom_id"] for line in await harness.written(row["error_file_id"])] == ["a"]
+    assert [line["custom_id"] for line in await harness.written(row["output_file_id"])] == ["b"]
 
 
 async def test_two_leaders_at_once_do_nothing_twice(harness: Harness) -> None:
