@@ -11,6 +11,7 @@ from services.ingress.api.answers import json_answer
 from services.ingress.api.context import principal_of
 from services.ingress.api.listing import list_answer
 from services.ingress.api.small_body import read_small_body
+from services.ingress.domain.callable_url import read_callable_url
 from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_after, read_limit
 from services.ingress.domain.webhook_endpoint import PREFIX
 from services.ingress.domain.webhook_endpoint_fields import (
@@ -22,7 +23,7 @@ from services.ingress.domain.webhook_endpoint_fields import (
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
 from shared.errors import NotFoundError
-from shared.security.egress import EgressPolicy, UrlNotAllowedError
+from shared.security.egress import EgressPolicy
 
 
 class WebhookEndpointEndpoints:
@@ -32,11 +33,11 @@ class WebhookEndpointEndpoints:
         self,
         *,
         rows: WebhookEndpointRows,
-        policy: EgressPolicy,
+        egress: EgressPolicy,
         settings: IngressSection,
     ) -> None:
         self._rows = rows
-        self._policy = policy
+        self._egress = egress
         self._settings = settings
 
     async def create(self, request: Request) -> Response:
@@ -84,14 +85,9 @@ class WebhookEndpointEndpoints:
         return json_answer(endpoint.render(secret=secret))
 
     def _allowed(self, fields: EndpointFields) -> EndpointFields:
-        """Check the URL's shape and literal address; what its name stands for is checked at each call."""
         if fields.url is None:
             return fields
-        try:
-            return replace(fields, url=self._policy.check_url(fields.url))
-        except UrlNotAllowedError as error:
-            error.param = "url"
-            raise
+        return replace(fields, url=read_callable_url(self._egress, fields.url, "url"))
 
 
 def endpoint_id_of(request: Request) -> UUID:

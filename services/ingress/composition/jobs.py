@@ -82,6 +82,7 @@ def work_routes(core: Core) -> Iterator[RawRoute]:
         keys=keys,
         settings=section,
         limits=limits,
+        egress=core.egress,
     )
     changes = JobChangeEndpoints(
         answers=answers,
@@ -93,7 +94,9 @@ def work_routes(core: Core) -> Iterator[RawRoute]:
         limits=limits,
     )
     events = EventEndpoint(rows=rows, watch=core.watch, tasks=core.tasks, keep_alive_s=section.keep_alive_s)
-    jobs = JobEndpoints(answers=answers, rows=rows, catalog=catalog, settings=section, limits=limits)
+    jobs = JobEndpoints(
+        answers=answers, rows=rows, catalog=catalog, settings=section, limits=limits, egress=core.egress
+    )
     return chain(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),

@@ -13,7 +13,6 @@ from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
 from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
 from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.composition.core import Core
-from shared.security.egress import EgressPolicy
 from shared.security.webhook_secrets import SecretBox
 
 
@@ -22,7 +21,7 @@ def webhook_routes(core: Core) -> Iterator[RawRoute]:
     section, box = core.settings.ingress, SecretBox(core.settings.secret_key)
     endpoints = WebhookEndpointEndpoints(
         rows=WebhookEndpointRows(core.database, box, max_endpoints=section.max_webhook_endpoints),
-        policy=EgressPolicy(core.settings.egress),
+        egress=core.egress,
         settings=section,
     )
     deliveries = WebhookDeliveryEndpoints(
