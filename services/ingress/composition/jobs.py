@@ -31,12 +31,13 @@ from services.ingress.composition.core import Core
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
+from shared.security.egress import EgressPolicy
 
 
 def work_routes(core: Core) -> Iterator[RawRoute]:
     """Build what callers give work to, and ask about it."""
     section = core.settings.ingress
-    limits = _limits(section)
+    limits = _limits(section, EgressPolicy(core.settings.egress))
     catalog = Catalog.from_settings(core.settings)
     rows, keys = JobRows(core.database), IdempotencyKeys(core.database)
     cancellation = Cancellation(core.link, core.redis)
@@ -102,11 +103,12 @@ def work_routes(core: Core) -> Iterator[RawRoute]:
     )
 
 
-def _limits(section: IngressSection) -> JobLimits:
+def _limits(section: IngressSection, policy: EgressPolicy) -> JobLimits:
     return JobLimits(
         deadline_s=section.job_deadline_s,
         max_deadline_s=section.max_job_deadline_s,
         max_run_in_s=section.max_job_run_in_s,
         attempts=section.job_attempts,
         max_attempts=section.max_job_attempts,
+        callable_url=policy.check_url,
     )

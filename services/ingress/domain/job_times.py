@@ -1,6 +1,6 @@
 """When a job may start and when it must be done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,8 @@ class JobLimits:
     max_run_in_s: float
     attempts: int
     max_attempts: int
+    callable_url: Callable[[str], str]
+    """Returns a URL in its normal form; raises UrlNotAllowedError for one that may not be called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The ``webhook`` of a submission: whom to tell of the job's end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,6 @@ from services.ingress.domain.checks import expect, required, wrong_type
 from shared.contracts.jobs import JobStatus
 from shared.errors import InvalidRequestError, UnprocessableRequestError
 
-MAX_URL = 2048
 EVENTS = ("job.*", *(f"job.{status}" for status in JobStatus if status.final))
 
 
@@ -23,8 +23,13 @@ class JobWebhook:
         return {"url": self.url, "events": None if self.events is None else list(self.events)}
 
 
-def read_webhook(value: object) -> JobWebhook | None:
+def read_webhook(value: object, callable_url: Callable[[str], str]) -> JobWebhook | None:
     """Read a URL, or an object with ``url`` and ``events``.
+
+    Args:
+        value: Of the submission's field.
+        callable_url: Returns a URL in its normal form, and raises UrlNotAllowedError if it may not be called
+            as far as can be told without resolving it; the rest is checked at each call.
 
     Raises:
         InvalidRequestError: With ``webhook`` or a member of it as the field at fault.
@@ -33,7 +38,7 @@ def read_webhook(value: object) -> JobWebhook | None:
         case None:
             return None
         case str():
-            return JobWebhook(_url(value, "webhook"))
+            return JobWebhook(_url(value, callable_url, "webhook"))
         case dict():
             unknown = sorted(value.keys() - {"url", "events"})
             if unknown:
@@ -41,17 +46,17 @@ def read_webhook(value: object) -> JobWebhook | None:
                 raise InvalidRequestError(f"Unrecognized request argument: {param!r}.", param=param)
             url = required(value, "url", within="webhook.")
             expect(url, "a string", "webhook.url")
-            return JobWebhook(_url(url, "webhook.url"), _events(value.get("events")))
+            return JobWebhook(_url(str(url), callable_url, "webhook.url"), _events(value.get("events")))
         case _:
             raise wrong_type(value, "a string or an object", "webhook")
 
 
-def _url(text: str, param: str) -> str:
-    if len(text) > MAX_URL or not text.startswith(("https://", "http://")) or not text.isprintable():
-        raise UnprocessableRequestError(
-            f"'{param}' must be an http:// or https:// URL of at most {MAX_URL} characters.", param=param
-        )
-    return text
+def _url(text: str, callable_url: Callable[[str], str], param: str) -> str:
+    try:
+        return callable_url(text)
+    except InvalidRequestError as error:
+        error.param = param
+        raise
 
 
 def _events(value: object) -> tuple[str, ...] | None:

@@ -84,7 +84,7 @@ def read_submission(
         deadline_at=times.deadline_at,
         metadata=read_metadata(fields.get("metadata")),
         max_attempts=_attempts(fields.get("max_attempts"), limits),
-        webhook=read_webhook(fields.get("webhook")),
+        webhook=read_webhook(fields.get("webhook"), limits.callable_url),
         retention_s=read_retention(fields.get("retention")),
     )
 

@@ -17,11 +17,21 @@ from services.ingress.domain.job_webhook import read_webhook
 from services.ingress.domain.json_elements import ArrayElements
 from services.ingress.domain.lanes import lane_of_tier
 from services.ingress.domain.moments import read_header_moment, read_moment
+from shared.config.settings import EgressSettings
 from shared.contracts.jobs import Lane
 from shared.errors import InvalidRequestError
+from shared.security.egress import EgressPolicy, UrlNotAllowedError
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
-LIMITS = JobLimits(deadline_s=60, max_deadline_s=600, max_run_in_s=3600, attempts=1, max_attempts=1)
+POLICY = EgressPolicy(EgressSettings())
+LIMITS = JobLimits(
+    deadline_s=60,
+    max_deadline_s=600,
+    max_run_in_s=3600,
+    attempts=1,
+    max_attempts=1,
+    callable_url=POLICY.check_url,
+)
 anything = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
@@ -117,7 +127,7 @@ def test_a_cancel_after_that_is_no_time_to_come_is_refused(header: bytes):
 
 @given(value=anything | some.dictionaries(some.sampled_from(["url", "events"]), anything))
 def test_a_webhook_is_read_or_refused_with_its_name(value: Any):
-    webhook, param = read_or_refused(lambda: read_webhook(value))
+    webhook, param = read_or_refused(lambda: read_webhook(value, POLICY.check_url))
     if param is not None:
         assert param.startswith("webhook")
     elif webhook is not None:
@@ -126,14 +136,26 @@ def test_a_webhook_is_read_or_refused_with_its_name(value: Any):
 
 def test_a_webhook_is_a_url_or_an_object():
     url = "https://example.com/hook?x=1"
-    plain, chosen = read_webhook(url), read_webhook({"url": url, "events": ["job.failed", "job.failed"]})
+    twice = {"url": url, "events": ["job.failed", "job.failed"]}
+    plain, chosen = read_webhook(url, POLICY.check_url), read_webhook(twice, POLICY.check_url)
     assert plain is not None
     assert chosen is not None
     assert plain.document() == {"url": url, "events": None}
     assert chosen.document() == {"url": url, "events": ["job.failed"]}
     for wrong in ("ftp://x", "https://a\nb", {"url": url, "events": []}, {"url": url, "events": ["batch.*"]}):
         with pytest.raises(InvalidRequestError):
-            read_webhook(wrong)
+            read_webhook(wrong, POLICY.check_url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1/", "http://[::1]:8080/", "https://0x7f.1/", "https://intranet/", "https://a.com:22"],
+)
+def test_a_webhook_goes_only_where_the_guard_lets_it(url: str):
+    for given_as, param in ((url, "webhook"), ({"url": url}, "webhook.url")):
+        with pytest.raises(UrlNotAllowedError) as caught:
+            read_webhook(given_as, POLICY.check_url)
+        assert (caught.value.param, caught.value.code) == (param, "url_not_allowed")
 
 
 @given(values=some.lists(anything, max_size=6), indent=some.none() | some.integers(0, 3))

@@ -10,7 +10,9 @@ from services.ingress.domain.job_times import JobLimits
 from services.ingress.domain.submission import Submission, read_submission
 from shared.errors import InvalidRequestError
 
-LIMITS = JobLimits(deadline_s=60, max_deadline_s=60, max_run_in_s=60, attempts=1, max_attempts=1)
+LIMITS = JobLimits(
+    deadline_s=60, max_deadline_s=60, max_run_in_s=60, attempts=1, max_attempts=1, callable_url=str
+)
 
 
 def submitted(metadata: bytes) -> Submission:
