@@ -46,12 +46,12 @@ class BatchEndpoints:
             request_id=context_of(request.scope).request_id,
             headers=inject(),
         )
-        return json_answer(batch.render())
+        return json_answer(batch.document())
 
     async def get(self, request: Request) -> Response:
         """Show a batch."""
         batch = await self._rows.get(principal_of(request).tenant_id, _batch_id(request))
-        return json_answer(batch.render())
+        return json_answer(batch.document())
 
     async def list(self, request: Request) -> Response:
         """Show one page of batches, newest first."""
@@ -66,7 +66,7 @@ class BatchEndpoints:
         ids = [public_id(BATCH_PREFIX, batch.id) for batch in batches]
         page = {
             "object": "list",
-            "data": [batch.render() for batch in batches],
+            "data": [batch.document() for batch in batches],
             "first_id": ids[0] if ids else None,
             "last_id": ids[-1] if ids else None,
             "has_more": has_more,
@@ -80,7 +80,7 @@ class BatchEndpoints:
         )
         if not begun and batch.status is not BatchStatus.CANCELLING:
             raise BatchFinalError(f"The batch is {batch.status} already.")
-        return json_answer(batch.render())
+        return json_answer(batch.document())
 
 
 def _batch_id(request: Request) -> UUID:
