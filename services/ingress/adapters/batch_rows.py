@@ -10,7 +10,6 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.batch_submission import BatchSubmission
 from services.ingress.domain.page import PageFilter
 from shared.contracts.batches import FilePurpose, public_file_id
-from shared.contracts.ids import new_id
 from shared.errors import InvalidRequestError, NotFoundError
 from shared.http.batch_object import BatchObject
 from shared.storage.batch_objects import batch_object, newest_batches
@@ -32,44 +31,44 @@ WHERE id = $1 AND status IN ('validating', 'in_progress', 'finalizing') RETURNIN
 
 
 class BatchRows:
-    """Batches of tenants; every method raises DatabaseUnavailableError within two seconds."""
+    """Batches of tenants; those methods that connect raise DatabaseUnavailableError within two seconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(
-        self,
+    @staticmethod
+    async def insert(
+        connection: Connection,
         tenant_id: UUID,
+        batch_id: UUID,
         submission: BatchSubmission,
         *,
         created_at: datetime,
         request_id: str,
         headers: Mapping[str, str],
     ) -> BatchObject:
-        """Return the batch when it is durable; the scheduler finds it.
+        """Write a batch in a transaction that acts for the tenant; the scheduler finds it.
 
         Raises:
             NotFoundError: There is no such input.
             InvalidRequestError: The file was not uploaded for batches.
         """
-        batch_id = new_id()
-        async with database_patience(), self._database.transaction(tenant_id) as connection:
-            await _check_input(connection, submission.input_file_id)
-            await connection.execute(
-                _INSERT,
-                batch_id,
-                tenant_id,
-                submission.endpoint,
-                submission.completion_window,
-                submission.input_file_id,
-                submission.output_expires_s,
-                None if submission.metadata is None else orjson.dumps(submission.metadata).decode(),
-                request_id,
-                headers.get("traceparent"),
-                created_at,
-                created_at + timedelta(seconds=submission.window_s),
-            )
-            return await batch_object(connection, batch_id)
+        await _check_input(connection, submission.input_file_id)
+        await connection.execute(
+            _INSERT,
+            batch_id,
+            tenant_id,
+            submission.endpoint,
+            submission.completion_window,
+            submission.input_file_id,
+            submission.output_expires_s,
+            None if submission.metadata is None else orjson.dumps(submission.metadata).decode(),
+            request_id,
+            headers.get("traceparent"),
+            created_at,
+            created_at + timedelta(seconds=submission.window_s),
+        )
+        return await batch_object(connection, batch_id)
 
     async def get(self, tenant_id: UUID, batch_id: UUID) -> BatchObject:
         """Return a batch.

@@ -63,6 +63,11 @@ class JobResult:
     result_ref: str | None
 
 
+async def job_in(connection: Connection, job_id: UUID) -> Job:
+    """Return a job as a transaction that acts for its tenant sees it; raises NotFoundError."""
+    return _job(await connection.fetchrow(_GET, job_id))
+
+
 class JobRows:
     """Reads jobs.
 

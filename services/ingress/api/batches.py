@@ -11,13 +11,15 @@ from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import Created, CreateOnce
 from services.ingress.domain.batch_submission import read_batch_submission
 from services.ingress.domain.page import read_page
 from services.ingress.settings import IngressSection
 from shared.contracts.batches import BATCH_PREFIX, BatchStatus
-from shared.contracts.ids import parse_public_id, public_id
+from shared.contracts.ids import new_id, parse_public_id, public_id
 from shared.errors import ConflictError
 from shared.observability.tracing import inject
+from shared.storage.postgres import Connection
 
 
 class BatchFinalError(ConflictError):
@@ -29,24 +31,32 @@ class BatchFinalError(ConflictError):
 class BatchEndpoints:
     """What the routes of batches do."""
 
-    def __init__(self, *, rows: BatchRows, settings: IngressSection) -> None:
+    def __init__(self, *, rows: BatchRows, once: CreateOnce, settings: IngressSection) -> None:
         self._rows = rows
+        self._once = once
         self._settings = settings
 
     async def create(self, request: Request) -> Response:
-        """Accept a batch; the answer means that it is durable."""
+        """Accept a batch, once for each idempotency key; the answer means that it is durable."""
         body = await read_body(
             request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
         )
         submission = read_batch_submission(body, max_window_s=self._settings.max_job_deadline_s)
-        batch = await self._rows.create(
-            principal_of(request).tenant_id,
-            submission,
-            created_at=datetime.now(UTC),
-            request_id=context_of(request.scope).request_id,
-            headers=inject(),
-        )
-        return json_answer(batch.document())
+        batch_id = new_id()
+
+        async def insert(connection: Connection) -> Created:
+            batch = await self._rows.insert(
+                connection,
+                principal_of(request).tenant_id,
+                batch_id,
+                submission,
+                created_at=datetime.now(UTC),
+                request_id=context_of(request.scope).request_id,
+                headers=inject(),
+            )
+            return Created(answer=batch.document())
+
+        return await self._once(request, body, batch_id, insert)
 
     async def get(self, request: Request) -> Response:
         """Show a batch."""
