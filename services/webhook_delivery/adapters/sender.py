@@ -10,6 +10,7 @@ from services.webhook_delivery.domain.delivery import Attempt, DueDelivery, Erro
 from services.webhook_delivery.domain.retry_after import retry_after_s
 from shared import __version__
 from shared.contracts.ids import public_id
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.security.egress import UrlNotAllowedError
 from shared.security.egress.client import Answer, GuardedClient
 from shared.security.webhook_secrets import SecretBox, SecretUnreadableError
@@ -59,6 +60,8 @@ class HttpSender:
         took_s = time.monotonic() - began
         if answer is None:
             return Attempt(at=at, duration_s=took_s, error=error)
+        if 200 <= answer.status < 300:
+            crash_points.reach(CrashPoint.DELIVER_SENT)
         return Attempt(
             at=at,
             duration_s=took_s,
