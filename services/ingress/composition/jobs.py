@@ -15,6 +15,7 @@ from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.provider_calls import ProviderCalls
 from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.api.events import EventEndpoint
+from services.ingress.api.idempotency import CreateOnce
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.job_batch import JobBatchEndpoint
@@ -88,6 +89,7 @@ def work_routes(core: Core) -> Iterator[RawRoute]:
         answers=answers,
         rows=rows,
         changes=JobChanges(core.database, core.bodies),
+        once=CreateOnce(core.database, keys),
         bulk=BulkChanges(JobCandidates(core.database), rows),
         notices=ChangeNotices(core.watch, core.link, cancellation, core.background),
         settings=section,

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.adapters.webhook_delivery_rows import WebhookDeliveryRows
 from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
 from services.ingress.adapters.webhook_job_secret import WebhookJobSecret
+from services.ingress.api.idempotency import CreateOnce
 from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.webhook_deliveries import webhook_delivery_routes
 from services.ingress.api.routes.webhooks import webhook_endpoint_routes, webhook_secret_routes
@@ -21,6 +23,7 @@ def webhook_routes(core: Core) -> Iterator[RawRoute]:
     section, box = core.settings.ingress, SecretBox(core.settings.secret_key)
     endpoints = WebhookEndpointEndpoints(
         rows=WebhookEndpointRows(core.database, box, max_endpoints=section.max_webhook_endpoints),
+        once=CreateOnce(core.database, IdempotencyKeys(core.database)),
         egress=core.egress,
         settings=section,
     )

@@ -10,6 +10,7 @@ from services.webhook_delivery.domain.delivery import Attempt, DueDelivery, Erro
 from services.webhook_delivery.domain.retry_after import retry_after_s
 from shared import __version__
 from shared.contracts.ids import public_id
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.security.egress import UrlNotAllowedError
 from shared.security.egress.client import Answer, GuardedClient
 from shared.security.webhook_secrets import SecretBox, SecretUnreadableError
@@ -50,6 +51,8 @@ class HttpSender:
         began, at = time.monotonic(), datetime.now(UTC)
         try:
             answer = await self._post(delivery, int(at.timestamp()))
+            if 200 <= answer.status < 300:
+                crash_points.reach(CrashPoint.DELIVER_SENT)
             return _attempt_of(answer, at=at, duration_s=time.monotonic() - began)
         except Exception as failure:  # noqa: BLE001 - whatever a stranger's server provokes is an attempt
             error = _reason(failure)
