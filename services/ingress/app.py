@@ -36,6 +36,7 @@ from shared.config.settings import PostgresSettings
 from shared.contracts.jobs import Lane
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
+from shared.security.egress import EgressPolicy
 from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
 from shared.storage.redis import open_redis, ping_redis
@@ -78,6 +79,7 @@ async def running(settings: IngressSettings) -> AsyncIterator[Health]:
             drains=QueueDrains(every_tenant, link),
             commits=commits,
             publication=publication,
+            egress=EgressPolicy(settings.egress),
             background=Background(tasks),
             tasks=tasks,
         )

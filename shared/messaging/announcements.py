@@ -1,11 +1,11 @@
-"""Tells whoever waits that jobs changed, or that webhooks are due."""
+"""Tells whoever waits that jobs changed, whoever runs one that it is over, or that webhooks are due."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
 
-from shared.contracts.jobs import JOBS_A_BROADCAST, JobsChanged
+from shared.contracts.jobs import JOBS_A_BROADCAST, JobsCancelRequested, JobsChanged
 from shared.contracts.webhooks import WebhooksDue
 from shared.errors import PenstockError
 from shared.messaging.broker import Broker, Message
@@ -25,6 +25,20 @@ async def announce_changes(broker: Broker, job_ids: Sequence[UUID]) -> None:
             await broker.broadcast(Message(type=changed.message_type, body=changed.encode()))
     except PenstockError as error:
         _log.warning("change not announced", jobs=len(job_ids), code=error.code)
+
+
+async def announce_unwanted(broker: Broker, attempts: Mapping[UUID, int]) -> None:
+    """Broadcast to the workers that nobody wants these jobs any more, up to the attempts that are named.
+
+    As lenient as the other: a job that runs on has its result thrown away.
+    """
+    entries = list(attempts.items())
+    try:
+        for at in range(0, len(entries), JOBS_A_BROADCAST):
+            unwanted = JobsCancelRequested(attempts=dict(entries[at : at + JOBS_A_BROADCAST]))
+            await broker.broadcast(Message(type=unwanted.message_type, body=unwanted.encode()))
+    except PenstockError as error:
+        _log.warning("unwanted jobs not stopped", jobs=len(attempts), code=error.code)
 
 
 async def announce_webhooks(broker: Broker) -> None:

@@ -51,6 +51,12 @@ class CrashPoint(StrEnum):
     """Ingress: the workers know; the caller has no answer."""
     EXPIRE_COMMITTED = "expire.committed"
     """Scheduler: jobs are expired; no worker was told."""
+    DELIVER_CLAIMED = "deliver.claimed"
+    """Webhook delivery: it has claimed deliveries; nothing is sent."""
+    DELIVER_SENT = "deliver.sent"
+    """Webhook delivery: the receiver has said that all is well; nobody else knows."""
+    DELIVER_RECORDED = "deliver.recorded"
+    """Webhook delivery: what became of deliveries is committed; those who made them are not told."""
 
 
 class CrashPoints:

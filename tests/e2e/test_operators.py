@@ -87,6 +87,7 @@ def test_every_queue_is_shown_with_figures_or_with_the_reason_why_there_are_none
 
 def test_a_running_job_is_seen_where_it_runs_and_work_has_a_rate(fleet: Fleet):
     job = submit(fleet, "slow", delay_ms=60_000)
+    fleet.wait_until(lambda: queue(fleet, CHATS)["rate"]["in_per_s"] > 0, "its coming is counted")
     fleet.wait_until(lambda: queue(fleet, CHATS)["in_flight"] == 1, "the job is in flight")
     (worker,) = json.loads(run(fleet, "workers", "--json"))
     (running,) = worker["jobs"]
@@ -95,7 +96,6 @@ def test_a_running_job_is_seen_where_it_runs_and_work_has_a_rate(fleet: Fleet):
     assert running["running_s"] > 0
     assert worker["queues"][CHATS]["held"] == 1
     assert job["id"] in run(fleet, "workers")
-    assert queue(fleet, CHATS)["rate"]["in_per_s"] > 0
     assert fleet.json("POST", job["urls"]["cancel"])["status"] == "cancelled"
     fleet.wait_until(lambda: queue(fleet, CHATS)["rate"]["out_per_s"] > 0, "the end of it is counted")
 

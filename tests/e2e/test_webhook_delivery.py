@@ -20,6 +20,14 @@ from tests.support.webhooks import Endpoint, Hooks
 
 pytestmark = pytest.mark.e2e
 
+EVERYTHING = {
+    "metadata": {"order": "4711"},
+    "run_at": 0.3,
+    "retention": 3600,
+    "webhook": {"url": "https://hooks.example.com/", "events": ["job.failed"]},
+}
+"""What a caller may say of a job beside its work."""
+
 
 @pytest.fixture
 async def receiver() -> AsyncGenerator[Receiver, None]:
@@ -55,13 +63,13 @@ async def told_of(receiver: Receiver, job: dict) -> Received:
 async def test_the_end_of_a_job_reaches_the_callers_server(
     fleet: Fleet, endpoint: Endpoint, receiver: Receiver
 ) -> None:
-    job = await asyncio.to_thread(submit, fleet, "tell me", metadata={"order": "4711"})
+    job = await asyncio.to_thread(submit, fleet, "tell me", **EVERYTHING)
     got = await told_of(receiver, job)
     event = Webhook(endpoint.secret).verify(got.body, got.headers)
     assert event["type"] == "job.completed"
     shown = await asyncio.to_thread(fleet.json, "GET", f"/v1/jobs/{job['id']}")
-    told = {name: value for name, value in event["data"].items() if name != "urls"}
-    assert told == {name: shown[name] for name in told}
+    assert event["data"] == shown
+    assert all(shown[name] for name in ("metadata", "run_at", "webhook", "result_expires_at"))
 
 
 async def test_a_cancelled_job_is_told_as_well(fleet: Fleet, endpoint: Endpoint, receiver: Receiver) -> None:

@@ -97,6 +97,29 @@ def test_the_end_of_a_job_arrives_and_both_official_libraries_believe_it(fleet: 
         assert record["last_attempt"]["duration_ms"] >= 0
 
 
+def test_a_job_tells_its_own_webhook_signed_by_the_secret_of_the_tenants_jobs(
+    fleet: Fleet, receiver: Receiver
+):
+    secret = call(fleet, "POST", "/v1/webhook_secret/rotate", {"overlap_s": 0})["secret"]
+    unheard = submit(fleet, "unheard", webhook={"url": receiver.url, "events": ["job.failed"]})
+    fleet.wait_until(
+        lambda: fleet.json("GET", f"/v1/jobs/{unheard['id']}")["status"] == "completed", "the job is done"
+    )
+    job = submit(fleet, "tell me alone", webhook=receiver.url)
+    hook = told_of(receiver, job)
+    assert is_believed(hook, secret)
+    event = json.loads(hook.body)
+    assert (event["type"], event["data"]["id"]) == ("job.completed", job["id"])
+    assert event["data"]["webhook"] == {"url": receiver.url, "events": None}
+
+
+def test_a_job_may_not_name_a_url_that_the_guard_refuses(fleet: Fleet):
+    for webhook, param in (("http://169.254.1.1:22/", "webhook"), ({"url": "ftp://x/"}, "webhook.url")):
+        job = {"operation": "embedding", "input": {"model": "simulator/embedding", "input": "x"}}
+        answer = call(fleet, "POST", "/v1/jobs", {**job, "webhook": webhook}, 422)
+        assert (answer["error"]["code"], answer["error"]["param"]) == ("url_not_allowed", param)
+
+
 def test_during_a_rotation_either_secret_verifies_and_without_overlap_the_new_one_alone(
     fleet: Fleet, receiver: Receiver
 ):

@@ -11,6 +11,11 @@ from tests.support.rabbitmq import RabbitNode
 
 LOADED = {
     "PENSTOCK_BROKER__LEASE_S": "5",
+    # So that what a dead sender had claimed, or could not send, is soon sent again.
+    "PENSTOCK_WEBHOOKS__TIMEOUT_S": "4",
+    "PENSTOCK_WEBHOOKS__CONNECT_TIMEOUT_S": "4",
+    "PENSTOCK_WEBHOOKS__LEASE_S": "5",
+    "PENSTOCK_WEBHOOKS__RETRY_DELAYS_S": str([1] * 30),
     "PENSTOCK_INGRESS__SYNC_TIMEOUT_S": str(SYNC_TIMEOUT_S),
 }
 """Settings that the clients of a campaign expect."""

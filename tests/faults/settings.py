@@ -11,7 +11,7 @@ class CampaignSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PENSTOCK_TEST_", frozen=True)
 
-    kills: int = Field(default=9, ge=1)
+    kills: int = Field(default=10, ge=1)
     """On each broker; so many hit everybody, and somebody twice. ``make chaos`` takes more."""
     jobs: int = Field(default=0, ge=0)
     """How many are accepted at least; the load goes on until then."""

@@ -22,6 +22,7 @@ from tests.faults.campaign.history import (
     Recovered,
     Seen,
     Submitted,
+    Told,
 )
 from tests.faults.campaign.work import Kind, text_of
 
@@ -179,6 +180,41 @@ def test_a_call_that_goes_on_after_the_deadline_is_found(began: float, ended: fl
     evidence = evidence_of("job.queued", "job.expired", status="expired", result=None, deadline_at=EPOCH + 20)
     evidence = evidence.model_copy(update={"spans": {KEY: ((EPOCH + began, EPOCH + ended),)}})
     assert len(check(history, evidence)) == breaches
+
+
+def told(message_id: str = "msg_1", event: str = "job.completed", job_id: str = "job_1") -> Told:
+    return Told(at=9, message_id=message_id, event=event, job_id=job_id)
+
+
+def test_a_webhook_may_come_twice_under_one_id() -> None:
+    assert check(history_of(told(), told()), evidence_of(webhook=True)) == []
+
+
+def test_an_end_that_no_webhook_told_is_found() -> None:
+    (breach,) = check(history_of(), evidence_of(webhook=True))
+    assert breach == "job_1 (plain-1) is completed, and its webhook was never told"
+    assert check(history_of(), evidence_of(webhook=False)) == []
+
+
+def test_a_delivery_that_stays_to_be_made_is_found() -> None:
+    evidence = evidence_of(webhook=True).model_copy(update={"untold": ("msg_1",)})
+    assert check(history_of(told()), evidence) == ["msg_1 is still to be delivered, or was given up"]
+
+
+def test_an_event_that_is_told_under_two_ids_is_found() -> None:
+    (breach,) = check(history_of(told("msg_1"), told("msg_2")), evidence_of(webhook=True))
+    assert "several ids: ['msg_1', 'msg_2']" in breach
+
+
+def test_an_id_that_two_events_share_is_found() -> None:
+    history = history_of(told(), told(event="job.failed"))
+    assert any("told of several events" in breach for breach in check(history, evidence_of(webhook=True)))
+
+
+@pytest.mark.parametrize("wrong", [told("msg_2", "job.failed"), told("msg_2", job_id="job_2")])
+def test_a_webhook_that_tells_what_did_not_happen_is_found(wrong: Told) -> None:
+    (breach,) = check(history_of(told(), wrong), evidence_of(webhook=True))
+    assert breach.startswith("msg_2 says")
 
 
 def test_a_client_who_waits_for_ever_is_found() -> None:

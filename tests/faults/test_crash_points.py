@@ -32,6 +32,7 @@ SERVICES: Mapping[str, str] = {
     "result": "provider_worker",
     "record": "results",
     "bill": "results",
+    "deliver": "webhook_delivery",
 }
 """Who comes to the points whose names begin so."""
 KINDS = {"cancel": Kind.CANCELLED, "sweep": Kind.FLAKY, "expire": Kind.HURRIED}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import orjson
@@ -149,13 +150,13 @@ class BackgroundJobs:
         clock = asyncio.get_running_loop().time
         until = clock() + wait_s
         with self._watch.of(tenant_id, job_id) as watcher:
-            job = await self._rows.get(tenant_id, job_id)
+            look = partial(self._rows.get, tenant_id, job_id)
+            job = await watcher.read(look)
             while not job.status.final and not watcher.stopping:
                 watcher.seen = job.last_event
                 if not await watcher.wait(until - clock()):
                     break
-                async with watcher.turn:
-                    job = await self._rows.get(tenant_id, job_id)
+                job = await watcher.read(look)
             return job
 
 

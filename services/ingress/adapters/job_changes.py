@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -71,6 +72,40 @@ SELECT id, attempt FROM reopened
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Jobs that are queued again."""
+
+    attempts: Mapping[UUID, int]
+    """The new one of each."""
+    refs: Collection[str] = ()
+    """Bodies that nothing names any more when the transaction is committed."""
+
+
+async def reopen(connection: Connection, ids: Collection[UUID], terms: RetryTerms) -> Reopened:
+    """Queue those of the jobs again that ended without success, in a transaction that acts for the tenant."""
+    if not ids:
+        return Reopened({})
+    await connection.execute(_KEEP_DAYS)
+    locked = await connection.fetch(_LOCK_RETRYABLE, list(ids), min(ids), max(ids))
+    if not locked:
+        return Reopened({})
+    chosen = [row["id"] for row in locked]
+    rows = await connection.fetch(
+        _REOPEN,
+        chosen,
+        chosen[0],
+        chosen[-1],
+        terms.more_attempts,
+        terms.deadline_at,
+        terms.default_deadline_at,
+    )
+    return Reopened(
+        {row["id"]: row["attempt"] for row in rows},
+        [row["result_ref"] for row in locked if row["result_ref"]],
+    )
+
+
 class JobChanges:
     """Changes jobs of one tenant at a time.
 
@@ -99,25 +134,10 @@ class JobChanges:
 
     async def retry(self, tenant_id: UUID, ids: Collection[UUID], terms: RetryTerms) -> Mapping[UUID, int]:
         """Queue jobs that ended without success again; returns those and the new attempt of each."""
-        if not ids:
-            return {}
         async with self._as(tenant_id) as connection:
-            await connection.execute(_KEEP_DAYS)
-            locked = await connection.fetch(_LOCK_RETRYABLE, list(ids), min(ids), max(ids))
-            if not locked:
-                return {}
-            chosen = [row["id"] for row in locked]
-            rows = await connection.fetch(
-                _REOPEN,
-                chosen,
-                chosen[0],
-                chosen[-1],
-                terms.more_attempts,
-                terms.deadline_at,
-                terms.default_deadline_at,
-            )
-        await self._drop([row["result_ref"] for row in locked if row["result_ref"]])
-        return {row["id"]: row["attempt"] for row in rows}
+            reopened = await reopen(connection, ids, terms)
+        await self.drop(reopened.refs)
+        return reopened.attempts
 
     async def erase(self, tenant_id: UUID, job_id: UUID) -> bool:
         """Let the bodies and events of a job that has its end be erased now; False if that changes nothing.
@@ -127,8 +147,8 @@ class JobChanges:
         async with self._as(tenant_id) as connection:
             return await connection.fetchval(_ERASE, job_id) is not None
 
-    async def _drop(self, refs: Collection[str]) -> None:
-        """Delete what earlier attempts had brought of an answer; what stays goes with its day."""
+    async def drop(self, refs: Collection[str]) -> None:
+        """Delete what reopened jobs had brought of an answer; what stays goes with its day."""
         try:
             await self._bodies.delete(refs)
         except ObjectStoreUnavailableError as error:

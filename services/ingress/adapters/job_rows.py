@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.job import Job
 from services.ingress.domain.job_filter import JobFilter
-from shared.contracts.jobs import Failure, JobStatus
 from shared.errors import NotFoundError
+from shared.storage.job_fields import job_fields
 from shared.storage.postgres import Connection, Database
 
 _COLUMNS = """id, status, operation, lane, model, background, stream, metadata::text AS metadata,
     failure::text AS failure, created_at, deadline_at, started_at, finished_at, erase_at,
     coalesce(erased_at, CASE WHEN erase_at <= now() THEN erase_at END) AS erased_at, attempt, max_attempts,
     ambiguous_attempts, provider, provider_model, input_tokens, output_tokens, cached_tokens, cost_microusd,
-    last_event, run_at, webhook::text AS webhook"""
+    last_event, run_at, webhook::text AS webhook, batch_id"""
 _PUBLISHED_AT = "(SELECT o.published_at FROM outbox o WHERE o.job_id = jobs.id) AS published_at"
 _GET = f"SELECT {_COLUMNS}, {_PUBLISHED_AT} FROM jobs WHERE id = $1"  # noqa: S608 - constants
 _RESULT = f"SELECT {_COLUMNS}, result, result_ref FROM jobs WHERE id = $1"  # noqa: S608 - a constant
@@ -62,6 +61,11 @@ class JobResult:
     job: Job
     result: bytes
     result_ref: str | None
+
+
+async def job_in(connection: Connection, job_id: UUID) -> Job:
+    """Return a job as a transaction that acts for its tenant sees it; raises NotFoundError."""
+    return _job(await connection.fetchrow(_GET, job_id))
 
 
 class JobRows:
@@ -136,10 +140,5 @@ class JobRows:
 def _job(row: asyncpg.Record | None) -> Job:
     if row is None:
         raise NotFoundError("There is no job with this id.")
-    fields = {name: value for name, value in row.items() if name not in ("result", "result_ref")}
-    failure = fields["failure"]
-    fields["status"] = JobStatus(fields["status"])
-    fields["metadata"] = orjson.loads(fields["metadata"])
-    fields["webhook"] = None if fields["webhook"] is None else orjson.loads(fields["webhook"])
-    fields["failure"] = None if failure is None else Failure.model_validate_json(failure)
-    return Job(**fields)
+    columns = {name: value for name, value in row.items() if name not in ("result", "result_ref")}
+    return Job(**job_fields(columns))

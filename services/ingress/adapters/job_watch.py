@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 from uuid import UUID
 
-READS_AT_ONCE = 6
-"""Of those who were woken; below the size of PostgreSQL's pool, so that others find a connection."""
+from services.ingress.adapters.turns import Turns
+
+T = TypeVar("T")
 
 
 class Watcher:
@@ -29,10 +31,13 @@ class Watcher:
         """Whether the process ends, so that waiting is over."""
         return self._watch.stopping
 
-    @property
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Enter it to read after news: when very many are woken, none loses patience over the others."""
-        return self._watch.turns
+    async def read(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Read the job when it is this waiter's turn.
+
+        Raises:
+            DatabaseUnavailableError: PostgreSQL is away.
+        """
+        return await self._watch.turns.read(work)
 
     async def wait(self, limit_s: float) -> bool:
         """Return True when there may be news, False after ``limit_s`` without."""
@@ -58,7 +63,7 @@ class JobWatch:
         self._by_look: OrderedDict[Watcher, None] = OrderedDict()
         """The one for whom nobody has looked for longest comes first."""
         self.stopping = False
-        self.turns = asyncio.Semaphore(READS_AT_ONCE)
+        self.turns = Turns()
 
     @contextmanager
     def of(self, tenant_id: UUID, job_id: UUID) -> Iterator[Watcher]:

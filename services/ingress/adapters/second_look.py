@@ -17,7 +17,10 @@ TENANTS = 50
 """In one look. Five looks a second serve 10,000 waiters every two seconds; more of them, or of ever more
 tenants, are served less often instead of at a higher price."""
 
-_LAST_EVENTS = "SELECT id, last_event FROM jobs WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
+_NEWER = """
+SELECT id, last_event FROM jobs
+WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND last_event > $4
+"""
 
 
 class SecondLook:
@@ -40,7 +43,8 @@ class SecondLook:
             watchers = self._watch.overdue(clock(), after_s=AFTER_S, limit=WAITERS, tenants=TENANTS)
             by_tenant: dict[UUID, list[Watcher]] = defaultdict(list)
             for watcher in watchers:
-                by_tenant[watcher.tenant_id].append(watcher)
+                if watcher.seen >= 0:  # else it is about to read for the first time
+                    by_tenant[watcher.tenant_id].append(watcher)
             if by_tenant:
                 await self._look(by_tenant)
 
@@ -55,10 +59,12 @@ class SecondLook:
 
 
 async def _wake(connection: Connection, watchers: list[Watcher]) -> None:
-    """Wake those whose job has an event that they have not seen, or is not there any more."""
-    ids = {watcher.job_id for watcher in watchers}
-    rows = await connection.fetch(_LAST_EVENTS, list(ids), min(ids), max(ids))
-    newest = dict(map(tuple, rows))
-    for watcher in watchers:
-        if newest.get(watcher.job_id, watcher.seen + 1) > watcher.seen:
-            watcher.wake()
+    """Wake those whose job has an event that they have not seen; of idle ones PostgreSQL returns nothing."""
+    ids = sorted({watcher.job_id for watcher in watchers})
+    least = min(watcher.seen for watcher in watchers)
+    rows = await connection.fetch(_NEWER, ids, ids[0], ids[-1], least)
+    newest = {row["id"]: row["last_event"] for row in rows}
+    if newest:
+        for watcher in watchers:
+            if newest.get(watcher.job_id, 0) > watcher.seen:
+                watcher.wake()

@@ -11,7 +11,6 @@ import orjson
 from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.webhook_endpoint import SecretState, WebhookEndpoint
 from services.ingress.domain.webhook_endpoint_fields import EndpointFields
-from shared.contracts.ids import new_id
 from shared.errors import ConflictError, NotFoundError
 from shared.security.webhook_secrets import SecretBox
 from shared.storage.postgres import Connection, Database
@@ -23,6 +22,11 @@ _COLUMNS = """e.id, e.url, e.events, e.description, e.metadata::text AS metadata
         WHERE s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
         ORDER BY s.id DESC) AS secrets"""
 _GET = f"SELECT {_COLUMNS} FROM webhook_endpoints e WHERE e.id = $1"  # noqa: S608 - a constant
+# What one transaction makes has one time.
+_MADE_WITH_IT = """
+SELECT s.sealed FROM webhook_secrets s JOIN webhook_endpoints e ON e.id = s.endpoint_id
+WHERE e.id = $1 AND s.created_at = e.created_at AND (s.expires_at IS NULL OR s.expires_at > now())
+"""
 _PAGE = f"""SELECT {_COLUMNS} FROM webhook_endpoints e
 WHERE e.tenant_id = $1 AND ($2::uuid IS NULL OR e.id < $2) ORDER BY e.id DESC LIMIT $3"""  # noqa: S608 - the same
 _INSERT = """
@@ -68,19 +72,14 @@ class WebhookEndpointRows:
         self._box = box
         self._max_endpoints = max_endpoints
 
-    async def create(self, tenant_id: UUID, fields: EndpointFields) -> tuple[WebhookEndpoint, str]:
-        """Make an endpoint; returns it with its secret, which nobody is shown again.
+    async def insert(
+        self, connection: Connection, tenant_id: UUID, endpoint_id: UUID, fields: EndpointFields
+    ) -> tuple[WebhookEndpoint, str]:
+        """Make an endpoint in a transaction that acts for the tenant; returns it with its secret.
 
         Raises:
             TooManyEndpointsError: There are as many as there may be.
         """
-        async with self._as(tenant_id) as connection:
-            return await self.insert(connection, tenant_id, new_id(), fields)
-
-    async def insert(
-        self, connection: Connection, tenant_id: UUID, endpoint_id: UUID, fields: EndpointFields
-    ) -> tuple[WebhookEndpoint, str]:
-        """Do the same in a transaction of the caller's, which acts for the tenant."""
         # Otherwise two that come at the same time would both be the last one.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", str(tenant_id))
         done = await connection.execute(
@@ -95,6 +94,13 @@ class WebhookEndpointRows:
         """Return one."""
         async with self._as(tenant_id) as connection:
             return _endpoint(await connection.fetchrow(_GET, endpoint_id))
+
+    async def created(self, tenant_id: UUID, endpoint_id: UUID) -> tuple[WebhookEndpoint, str | None]:
+        """Return one with the secret that was made with it, or None once that signs no more."""
+        async with self._as(tenant_id) as connection:
+            endpoint = _endpoint(await connection.fetchrow(_GET, endpoint_id))
+            sealed = await connection.fetchval(_MADE_WITH_IT, endpoint_id)
+        return endpoint, None if sealed is None else self._box.open(sealed, tenant_id)
 
     async def page(
         self, tenant_id: UUID, *, limit: int, before: UUID | None

@@ -11,13 +11,15 @@ from services.ingress.adapters.batch_rows import BatchRows
 from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import Created, CreateOnce
 from services.ingress.domain.batch_submission import read_batch_submission
 from services.ingress.domain.page import read_page
 from services.ingress.settings import IngressSection
 from shared.contracts.batches import BATCH_PREFIX, BatchStatus
-from shared.contracts.ids import parse_public_id, public_id
+from shared.contracts.ids import new_id, parse_public_id, public_id
 from shared.errors import ConflictError
 from shared.observability.tracing import inject
+from shared.storage.postgres import Connection
 
 
 class BatchFinalError(ConflictError):
@@ -29,29 +31,37 @@ class BatchFinalError(ConflictError):
 class BatchEndpoints:
     """What the routes of batches do."""
 
-    def __init__(self, *, rows: BatchRows, settings: IngressSection) -> None:
+    def __init__(self, *, rows: BatchRows, once: CreateOnce, settings: IngressSection) -> None:
         self._rows = rows
+        self._once = once
         self._settings = settings
 
     async def create(self, request: Request) -> Response:
-        """Accept a batch; the answer means that it is durable."""
+        """Accept a batch, once for each idempotency key; the answer means that it is durable."""
         body = await read_body(
             request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
         )
         submission = read_batch_submission(body, max_window_s=self._settings.max_job_deadline_s)
-        batch = await self._rows.create(
-            principal_of(request).tenant_id,
-            submission,
-            created_at=datetime.now(UTC),
-            request_id=context_of(request.scope).request_id,
-            headers=inject(),
-        )
-        return json_answer(batch.render())
+        batch_id = new_id()
+
+        async def insert(connection: Connection) -> Created:
+            batch = await self._rows.insert(
+                connection,
+                principal_of(request).tenant_id,
+                batch_id,
+                submission,
+                created_at=datetime.now(UTC),
+                request_id=context_of(request.scope).request_id,
+                headers=inject(),
+            )
+            return Created(answer=batch.document())
+
+        return await self._once(request, body, batch_id, insert)
 
     async def get(self, request: Request) -> Response:
         """Show a batch."""
         batch = await self._rows.get(principal_of(request).tenant_id, _batch_id(request))
-        return json_answer(batch.render())
+        return json_answer(batch.document())
 
     async def list(self, request: Request) -> Response:
         """Show one page of batches, newest first."""
@@ -66,7 +76,7 @@ class BatchEndpoints:
         ids = [public_id(BATCH_PREFIX, batch.id) for batch in batches]
         page = {
             "object": "list",
-            "data": [batch.render() for batch in batches],
+            "data": [batch.document() for batch in batches],
             "first_id": ids[0] if ids else None,
             "last_id": ids[-1] if ids else None,
             "has_more": has_more,
@@ -80,7 +90,7 @@ class BatchEndpoints:
         )
         if not begun and batch.status is not BatchStatus.CANCELLING:
             raise BatchFinalError(f"The batch is {batch.status} already.")
-        return json_answer(batch.render())
+        return json_answer(batch.document())
 
 
 def _batch_id(request: Request) -> UUID:

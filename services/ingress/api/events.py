@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,7 +77,7 @@ class EventEndpoint:
         after = _after(request)
         with ExitStack() as owner:
             watcher = owner.enter_context(self._watch.of(tenant_id, job_id))
-            job, events = await self._rows.events(tenant_id, job_id, after=after, limit=PAGE)
+            job, events = await self._read(watcher, after)
             context_of(request.scope).tell_job(job.id, job.lane)
             if after and job.status.final and not events and after >= job.last_event:
                 return Response(status_code=204)
@@ -108,15 +109,17 @@ class EventEndpoint:
     async def _next(self, watcher: Watcher, after: int) -> _Page | None:
         """Read on; None while PostgreSQL is away."""
         try:
-            async with watcher.turn:
-                job, events = await self._rows.events(
-                    watcher.tenant_id, watcher.job_id, after=after, limit=PAGE
-                )
+            job, events = await self._read(watcher, after)
         except DatabaseUnavailableError:
             return None
         except NotFoundError:
             return _Page([], after, over=True)  # its day was dropped by retention
         return _page(job, events)
+
+    async def _read(self, watcher: Watcher, after: int) -> tuple[Job, Sequence[JobEvent]]:
+        return await watcher.read(
+            partial(self._rows.events, watcher.tenant_id, watcher.job_id, after=after, limit=PAGE)
+        )
 
 
 def _page(job: Job, events: Sequence[JobEvent]) -> _Page:

@@ -92,6 +92,7 @@ class CreateOnce:
         create: Callable[[Connection], Awaitable[Created]],
         *,
         recall: Callable[[UUID, UUID], Awaitable[Any]] | None = None,
+        location: Callable[[UUID], str] | None = None,
     ) -> Response:
         """Answer with what is created, or with what the key created before.
 
@@ -101,6 +102,7 @@ class CreateOnce:
             object_id: Of what is to be created.
             create: Writes it; a failure gives the key back.
             recall: Spells the answer for a tenant and an object once more; then none is kept.
+            location: Says where an object is, for the header of that name.
 
         Raises:
             IdempotencyKeyReusedError: The key belongs to another request.
@@ -118,9 +120,13 @@ class CreateOnce:
                 if use is not None:
                     kept = answer if recall is None else None
                     await self._keys.keep(connection, use, status=created.status, answer=kept)
-        if earlier is None:
-            return raw_answer(answer, created.status)
-        return await self._replay(request, tenant_id, earlier, recall)
+        if earlier is not None:
+            object_id, status = earlier.object_id, earlier.status
+            answer = await self._replay(request, tenant_id, earlier, recall)
+        else:
+            status = created.status
+        headers = None if location is None else {"Location": location(object_id)}
+        return raw_answer(answer, status, headers)
 
     async def _replay(
         self,
@@ -128,9 +134,9 @@ class CreateOnce:
         tenant_id: UUID,
         earlier: Remembered,
         recall: Callable[[UUID, UUID], Awaitable[Any]] | None,
-    ) -> Response:
+    ) -> bytes:
         context_of(request.scope).headers.append(REPLAYED)
         answer = earlier.answer
         if answer is None and recall is not None:
             answer = orjson.dumps(await recall(tenant_id, earlier.object_id))
-        return raw_answer(answer or b"{}", earlier.status)
+        return answer or b"{}"

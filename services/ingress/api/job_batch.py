@@ -29,6 +29,7 @@ from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.jobs import Lane, Operation
 from shared.http.errors import openai_error
+from shared.security.egress import EgressPolicy
 
 PUT_AT_ONCE = 50
 """Jobs whose bodies are put aside at the same time, where they are large."""
@@ -48,6 +49,7 @@ class JobBatchEndpoint:
         keys: IdempotencyKeys,
         settings: IngressSection,
         limits: JobLimits,
+        egress: EgressPolicy,
     ) -> None:
         self._catalog = catalog
         self._jobs = jobs
@@ -56,6 +58,7 @@ class JobBatchEndpoint:
         self._keys = keys
         self._settings = settings
         self._limits = limits
+        self._egress = egress
         self._memory = MemoryBudget(settings.batch_memory_bytes)
 
     async def __call__(self, request: Request) -> Response:
@@ -93,6 +96,7 @@ class JobBatchEndpoint:
         batch = JobBatch(
             catalog=self._catalog,
             limits=self._limits,
+            egress=self._egress,
             now=now,
             cancel_after=read_cancel_after(given.get(b"cancel-after"), now),
             max_jobs=self._settings.max_batch_jobs,

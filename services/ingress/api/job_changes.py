@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from services.ingress.adapters.bulk_changes import BulkChanges, Change, Outcome
 from services.ingress.adapters.change_notices import ChangeNotices
-from services.ingress.adapters.job_changes import JobChanges
-from services.ingress.adapters.job_rows import JobRows
+from services.ingress.adapters.job_changes import JobChanges, Reopened, reopen
+from services.ingress.adapters.job_rows import JobRows, job_in
 from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
+from services.ingress.api.idempotency import Created, CreateOnce
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.domain.after_the_end import (
     RETRIED_UNASKED,
@@ -24,13 +25,14 @@ from services.ingress.domain.after_the_end import (
     why_not_retried,
 )
 from services.ingress.domain.bulk import read_selection
-from services.ingress.domain.job import PREFIX
+from services.ingress.domain.job import PREFIX, Job
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.domain.json_text import parse_object
-from services.ingress.domain.retrying import RETRY_FIELDS, read_terms
+from services.ingress.domain.retrying import RETRY_FIELDS, RetryTerms, read_terms
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
 from shared.errors import ConflictError, InvalidRequestError, PenstockError
+from shared.storage.postgres import Connection
 
 
 class JobChangeEndpoints:
@@ -42,6 +44,7 @@ class JobChangeEndpoints:
         answers: JobAnswers,
         rows: JobRows,
         changes: JobChanges,
+        once: CreateOnce,
         bulk: BulkChanges,
         notices: ChangeNotices,
         settings: IngressSection,
@@ -50,6 +53,7 @@ class JobChangeEndpoints:
         self._answers = answers
         self._rows = rows
         self._changes = changes
+        self._once = once
         self._bulk = bulk
         self._notices = notices
         self._settings = settings
@@ -63,10 +67,25 @@ class JobChangeEndpoints:
         return await self._one(request, self._cancelling)
 
     async def retry(self, request: Request) -> Response:
-        """Queue a job that ended without success again, as its next attempt."""
-        fields = await self._fields(request)
-        _refuse_unknown(fields)
-        return await self._one(request, self._retrying(fields))
+        """Queue a job that ended without success again, as its next attempt; once for each key."""
+        body = await self._body(request)
+        tenant_id, job_id = principal_of(request).tenant_id, _job_id(request)
+        done: list[tuple[Job, Reopened]] = []
+
+        async def again(connection: Connection) -> Created:
+            reopened = await reopen(connection, [job_id], self._terms(body))
+            job = await job_in(connection, job_id)
+            if not reopened.attempts:
+                raise why_not_retried(job) or ConflictError("The job has just changed.")
+            done.append((job, reopened))
+            return Created(answer=self._answers.render(job))
+
+        answer = await self._once(request, body, job_id, again)
+        for job, reopened in done:
+            context_of(request.scope).tell_job(job.id, job.lane)
+            await self._notices.changed(tenant_id, reopened.attempts)
+            await self._changes.drop(reopened.refs)
+        return answer
 
     async def cancel_many(self, request: Request) -> Response:
         """Cancel jobs by their ids or by a filter."""
@@ -92,6 +111,11 @@ class JobChangeEndpoints:
         await self._notices.changed(tenant_id, [job_id])
         return json_answer(self._answers.render(job))
 
+    def _terms(self, body: bytes) -> RetryTerms:
+        fields = _fields_of(body)
+        _refuse_unknown(fields)
+        return read_terms(fields, self._limits, datetime.now(UTC))
+
     def _retrying(self, fields: Mapping[str, Any]) -> Change:
         terms = read_terms(fields, self._limits, datetime.now(UTC))
         return Change(
@@ -112,10 +136,16 @@ class JobChangeEndpoints:
         return json_answer(self._answers.render(job))
 
     async def _fields(self, request: Request) -> Mapping[str, Any]:
-        body = await read_body(
+        return _fields_of(await self._body(request))
+
+    async def _body(self, request: Request) -> bytes:
+        return await read_body(
             request, max_bytes=self._settings.max_body_bytes, timeout_s=self._settings.body_timeout_s
         )
-        return parse_object(body) if body.strip() else {}
+
+
+def _fields_of(body: bytes) -> Mapping[str, Any]:
+    return parse_object(body) if body.strip() else {}
 
 
 def _job_id(request: Request) -> UUID:

@@ -21,6 +21,7 @@ from services.ingress.settings import IngressSection
 from shared.config.catalog import Catalog
 from shared.contracts.ids import parse_public_id, public_id
 from shared.errors import UnprocessableRequestError
+from shared.security.egress import EgressPolicy
 
 
 class JobEndpoints:
@@ -34,12 +35,14 @@ class JobEndpoints:
         catalog: Catalog,
         settings: IngressSection,
         limits: JobLimits,
+        egress: EgressPolicy,
     ) -> None:
         self._answers = answers
         self._rows = rows
         self._catalog = catalog
         self._settings = settings
         self._limits = limits
+        self._egress = egress
 
     async def submit(self, request: Request) -> Response:
         """Accept a job."""
@@ -51,7 +54,7 @@ class JobEndpoints:
 
         def read() -> Submission:
             cancel_after = read_cancel_after(context_of(request.scope).given.get(b"cancel-after"), now)
-            submission = read_submission(body, self._limits, now, cancel_after)
+            submission = read_submission(body, self._limits, self._egress, now, cancel_after)
             resolve_input(self._catalog, submission)
             return submission
 

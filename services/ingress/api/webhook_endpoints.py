@@ -1,6 +1,7 @@
 """``/v1/webhook_endpoints``: create, look, change, remove, and their secrets."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -9,8 +10,10 @@ from starlette.responses import Response
 from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
 from services.ingress.api.answers import json_answer
 from services.ingress.api.context import principal_of
+from services.ingress.api.idempotency import Created, CreateOnce
 from services.ingress.api.listing import list_answer
 from services.ingress.api.small_body import read_small_body
+from services.ingress.domain.callable_url import read_callable_url
 from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_after, read_limit
 from services.ingress.domain.webhook_endpoint import PREFIX
 from services.ingress.domain.webhook_endpoint_fields import (
@@ -20,9 +23,10 @@ from services.ingress.domain.webhook_endpoint_fields import (
     read_overlap,
 )
 from services.ingress.settings import IngressSection
-from shared.contracts.ids import parse_public_id, public_id
+from shared.contracts.ids import new_id, parse_public_id, public_id
 from shared.errors import NotFoundError
-from shared.security.egress import EgressPolicy, UrlNotAllowedError
+from shared.security.egress import EgressPolicy
+from shared.storage.postgres import Connection
 
 
 class WebhookEndpointEndpoints:
@@ -32,19 +36,29 @@ class WebhookEndpointEndpoints:
         self,
         *,
         rows: WebhookEndpointRows,
-        policy: EgressPolicy,
+        once: CreateOnce,
+        egress: EgressPolicy,
         settings: IngressSection,
     ) -> None:
         self._rows = rows
-        self._policy = policy
+        self._once = once
+        self._egress = egress
         self._settings = settings
 
     async def create(self, request: Request) -> Response:
-        """Make one; the only answer beside a rotation's that shows a secret."""
-        fields = self._allowed(read_new_endpoint(await read_small_body(request, self._settings)))
-        endpoint, secret = await self._rows.create(principal_of(request).tenant_id, fields)
-        location = f"{self._settings.public_url or ''}/v1/webhook_endpoints/{public_id(PREFIX, endpoint.id)}"
-        return json_answer(endpoint.render(secret=secret), 201, {"Location": location})
+        """Make one, once for each idempotency key; only this answer and a rotation's show a secret."""
+        body = await read_small_body(request, self._settings)
+        endpoint_id = new_id()
+
+        async def insert(connection: Connection) -> Created:
+            fields = self._allowed(read_new_endpoint(body))
+            tenant_id = principal_of(request).tenant_id
+            endpoint, secret = await self._rows.insert(connection, tenant_id, endpoint_id, fields)
+            return Created(answer=endpoint.render(secret=secret), status=201)
+
+        return await self._once(
+            request, body, endpoint_id, insert, recall=self._created, location=self._location
+        )
 
     async def list(self, request: Request) -> Response:
         """Show one page of endpoints."""
@@ -83,15 +97,17 @@ class WebhookEndpointEndpoints:
         endpoint, secret = await self._rows.rotate(principal_of(request).tenant_id, endpoint_id, overlap)
         return json_answer(endpoint.render(secret=secret))
 
+    async def _created(self, tenant_id: UUID, endpoint_id: UUID) -> dict[str, Any]:
+        endpoint, secret = await self._rows.created(tenant_id, endpoint_id)
+        return {**endpoint.render(), "secret": secret}
+
+    def _location(self, endpoint_id: UUID) -> str:
+        return f"{self._settings.public_url or ''}/v1/webhook_endpoints/{public_id(PREFIX, endpoint_id)}"
+
     def _allowed(self, fields: EndpointFields) -> EndpointFields:
-        """Check the URL's shape and literal address; what its name stands for is checked at each call."""
         if fields.url is None:
             return fields
-        try:
-            return replace(fields, url=self._policy.check_url(fields.url))
-        except UrlNotAllowedError as error:
-            error.param = "url"
-            raise
+        return replace(fields, url=read_callable_url(self._egress, fields.url, "url"))
 
 
 def endpoint_id_of(request: Request) -> UUID:

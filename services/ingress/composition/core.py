@@ -13,6 +13,7 @@ from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.job_watch import JobWatch
 from services.ingress.adapters.queue_drains import QueueDrains
 from services.ingress.settings import IngressSettings
+from shared.security.egress import EgressPolicy
 from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
 
@@ -32,6 +33,8 @@ class Core:
     watch: JobWatch
     backlog: Backlog
     drains: QueueDrains
+    egress: EgressPolicy
+    """Which URLs may be called."""
     commits: GroupCommit
     publication: FirstPublication
     background: Background

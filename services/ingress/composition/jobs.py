@@ -15,6 +15,7 @@ from services.ingress.adapters.job_rows import JobRows
 from services.ingress.adapters.provider_calls import ProviderCalls
 from services.ingress.adapters.recorded_chunks import RecordedChunks
 from services.ingress.api.events import EventEndpoint
+from services.ingress.api.idempotency import CreateOnce
 from services.ingress.api.inference import InferenceEndpoints
 from services.ingress.api.job_answers import JobAnswers
 from services.ingress.api.job_batch import JobBatchEndpoint
@@ -82,18 +83,22 @@ def work_routes(core: Core) -> Iterator[RawRoute]:
         keys=keys,
         settings=section,
         limits=limits,
+        egress=core.egress,
     )
     changes = JobChangeEndpoints(
         answers=answers,
         rows=rows,
         changes=JobChanges(core.database, core.bodies),
+        once=CreateOnce(core.database, keys),
         bulk=BulkChanges(JobCandidates(core.database), rows),
         notices=ChangeNotices(core.watch, core.link, cancellation, core.background),
         settings=section,
         limits=limits,
     )
     events = EventEndpoint(rows=rows, watch=core.watch, tasks=core.tasks, keep_alive_s=section.keep_alive_s)
-    jobs = JobEndpoints(answers=answers, rows=rows, catalog=catalog, settings=section, limits=limits)
+    jobs = JobEndpoints(
+        answers=answers, rows=rows, catalog=catalog, settings=section, limits=limits, egress=core.egress
+    )
     return chain(
         inference_routes(inference),
         model_routes(ModelEndpoints(catalog)),

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from services.ingress.adapters.idempotency_keys import IdempotencyKeys
 from services.ingress.adapters.webhook_delivery_rows import WebhookDeliveryRows
 from services.ingress.adapters.webhook_endpoint_rows import WebhookEndpointRows
 from services.ingress.adapters.webhook_job_secret import WebhookJobSecret
+from services.ingress.api.idempotency import CreateOnce
 from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.webhook_deliveries import webhook_delivery_routes
 from services.ingress.api.routes.webhooks import webhook_endpoint_routes, webhook_secret_routes
@@ -13,7 +15,6 @@ from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
 from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
 from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.composition.core import Core
-from shared.security.egress import EgressPolicy
 from shared.security.webhook_secrets import SecretBox
 
 
@@ -22,7 +23,8 @@ def webhook_routes(core: Core) -> Iterator[RawRoute]:
     section, box = core.settings.ingress, SecretBox(core.settings.secret_key)
     endpoints = WebhookEndpointEndpoints(
         rows=WebhookEndpointRows(core.database, box, max_endpoints=section.max_webhook_endpoints),
-        policy=EgressPolicy(core.settings.egress),
+        once=CreateOnce(core.database, IdempotencyKeys(core.database)),
+        egress=core.egress,
         settings=section,
     )
     deliveries = WebhookDeliveryEndpoints(

@@ -14,6 +14,7 @@ from shared.contracts.ids import public_id
 from shared.contracts.jobs import JobStatus
 from shared.errors import InvalidRequestError, PayloadTooLargeError, UnprocessableRequestError
 from shared.http.errors import openai_error
+from shared.security.egress import EgressPolicy
 
 
 class NoJobAcceptedError(UnprocessableRequestError):
@@ -28,6 +29,7 @@ class JobBatch:
 
     catalog: Catalog
     limits: JobLimits
+    egress: EgressPolicy
     now: datetime
     cancel_after: datetime | None
     max_jobs: int
@@ -47,7 +49,7 @@ class JobBatch:
         try:
             if len(text) > self.max_job_bytes:
                 raise PayloadTooLargeError(f"A job must not be longer than {self.max_job_bytes} bytes.")
-            submission = read_submission(text, self.limits, self.now, self.cancel_after)
+            submission = read_submission(text, self.limits, self.egress, self.now, self.cancel_after)
             resolve_input(self.catalog, submission)
         except InvalidRequestError as error:
             self.errors.append({"index": index, **openai_error(error)})

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from services.ingress.domain.callable_url import read_callable_url
 from services.ingress.domain.checks import expect, required, wrong_type
 from shared.contracts.jobs import JobStatus
 from shared.errors import InvalidRequestError, UnprocessableRequestError
+from shared.security.egress import EgressPolicy
 
-MAX_URL = 2048
 EVENTS = ("job.*", *(f"job.{status}" for status in JobStatus if status.final))
 
 
@@ -23,8 +24,8 @@ class JobWebhook:
         return {"url": self.url, "events": None if self.events is None else list(self.events)}
 
 
-def read_webhook(value: object) -> JobWebhook | None:
-    """Read a URL, or an object with ``url`` and ``events``.
+def read_webhook(value: object, egress: EgressPolicy) -> JobWebhook | None:
+    """Read a URL, or an object with ``url`` and ``events``; the URL comes in its normal form.
 
     Raises:
         InvalidRequestError: With ``webhook`` or a member of it as the field at fault.
@@ -33,7 +34,7 @@ def read_webhook(value: object) -> JobWebhook | None:
         case None:
             return None
         case str():
-            return JobWebhook(_url(value, "webhook"))
+            return JobWebhook(read_callable_url(egress, value, "webhook"))
         case dict():
             unknown = sorted(value.keys() - {"url", "events"})
             if unknown:
@@ -41,17 +42,9 @@ def read_webhook(value: object) -> JobWebhook | None:
                 raise InvalidRequestError(f"Unrecognized request argument: {param!r}.", param=param)
             url = required(value, "url", within="webhook.")
             expect(url, "a string", "webhook.url")
-            return JobWebhook(_url(url, "webhook.url"), _events(value.get("events")))
+            return JobWebhook(read_callable_url(egress, url, "webhook.url"), _events(value.get("events")))
         case _:
             raise wrong_type(value, "a string or an object", "webhook")
-
-
-def _url(text: str, param: str) -> str:
-    if len(text) > MAX_URL or not text.startswith(("https://", "http://")) or not text.isprintable():
-        raise UnprocessableRequestError(
-            f"'{param}' must be an http:// or https:// URL of at most {MAX_URL} characters.", param=param
-        )
-    return text
 
 
 def _events(value: object) -> tuple[str, ...] | None:

@@ -16,6 +16,7 @@ from services.ingress.domain.retention import read_retention
 from shared.config.catalog import Catalog
 from shared.contracts.jobs import Lane, Operation
 from shared.errors import InvalidRequestError, ModelNotFoundError, UnprocessableRequestError
+from shared.security.egress import EgressPolicy
 
 _FIELDS = {
     "operation",
@@ -48,13 +49,18 @@ class Submission:
 
 
 def read_submission(
-    body: bytes, limits: JobLimits, now: datetime, cancel_after: datetime | None = None
+    body: bytes,
+    limits: JobLimits,
+    egress: EgressPolicy,
+    now: datetime,
+    cancel_after: datetime | None = None,
 ) -> Submission:
     """Check the body of ``POST /v1/jobs``; the ``input`` is kept byte for byte.
 
     Args:
         body: One JSON object.
         limits: Of the operator.
+        egress: Which URLs may be called.
         now: When the request came.
         cancel_after: What the header of that name says.
 
@@ -84,7 +90,7 @@ def read_submission(
         deadline_at=times.deadline_at,
         metadata=read_metadata(fields.get("metadata")),
         max_attempts=_attempts(fields.get("max_attempts"), limits),
-        webhook=read_webhook(fields.get("webhook")),
+        webhook=read_webhook(fields.get("webhook"), egress),
         retention_s=read_retention(fields.get("retention")),
     )
 

@@ -1,7 +1,7 @@
 """Claims of background jobs in Redis: of several copies of one job, one is run."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -76,8 +76,8 @@ class Claims:
 
     async def confirm(self, request: JobRequested, start_id: UUID) -> Claim:
         """Ask whether a claim that was granted some time ago still stands."""
-        mine = f"{request.attempt}:{request.publication}:{start_id}"
-        return await self._ask(self._confirm, request, [mine, request.attempt])
+        held = f"{request.attempt}:{request.publication}:{start_id}"
+        return await self._ask(self._confirm, request, [held, request.attempt])
 
     async def _ask(self, script: AsyncScript, request: JobRequested, arguments: list[int | str]) -> Claim:
         try:
@@ -101,10 +101,11 @@ class HeldClaim:
     claims: Claims
     request: JobRequested
     start_id: UUID
-    granted_at: float = field(default_factory=time.monotonic)
+    asked_at: float
+    """Monotonic, from before the claim: this process may stand still while the answer is on its way."""
 
     async def confirm(self) -> Claim:
-        """Say whether the call may still be made; no round trip within a second of the grant."""
-        if time.monotonic() - self.granted_at < FRESH_S:
+        """Say whether the call may still be made; no round trip within a second of the claim."""
+        if time.monotonic() - self.asked_at < FRESH_S:
             return Claim.GRANTED
         return await self.claims.confirm(self.request, self.start_id)

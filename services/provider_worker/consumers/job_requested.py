@@ -1,6 +1,7 @@
 """Jobs off the queue: each gets exactly one end, whatever happens to it here."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import structlog
@@ -99,14 +100,14 @@ class HandleJob:
         if datetime.now(UTC) >= request.deadline_at:
             return expired()
         if request.background:
-            start_id = new_id()
+            start_id, asked_at = new_id(), time.monotonic()
             claim = await self._claims.claim(request, start_id, redelivered=job.delivery.redelivered)
             if claim is Claim.CANCELLED:
                 return cancelled()
             if claim is not Claim.GRANTED:
                 _log.info("copy of a job dropped", claim=claim.value)
                 return None
-            job.claim = HeldClaim(self._claims, request, start_id)
+            job.claim = HeldClaim(self._claims, request, start_id, asked_at)
             crash_points.reach(CrashPoint.CLAIM_GRANTED)
         if run.cancelled:
             return cancelled()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -11,7 +12,7 @@ from services.results.adapters.jobs import load_jobs
 from services.results.adapters.synchronous import insert_ended
 from services.results.domain.batch import Batch, Recorded
 from services.results.domain.lifecycle import apply
-from shared.contracts.jobs import JobFinished
+from shared.contracts.jobs import JobFinished, JobStarted
 from shared.errors import DatabaseUnavailableError, PenstockError
 from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Connection, Database
@@ -91,11 +92,14 @@ class JobStore:
 async def _record(connection: Connection, batch: Batch) -> Recorded:
     now = datetime.now(UTC)
     jobs = await load_jobs(connection, {message.job_id for message in batch.background})
-    ignored = 0
+    ignored, unwanted = 0, dict[UUID, int]()
     for message in batch.background:
         job = jobs.get(message.job_id)
+        over = job is not None and job.ended
         if job is None or not apply(job, message, now=now):
             ignored += 1
+        elif over and isinstance(message, JobStarted):
+            unwanted[message.job_id] = max(message.attempt, unwanted.get(message.job_id, 0))
     await write_changes(connection, list(jobs.values()))
     crash_points.reach(CrashPoint.BILL_STARTED)
     ends = [job.end for job in jobs.values() if job.end is not None]
@@ -108,4 +112,5 @@ async def _record(connection: Connection, batch: Batch) -> Recorded:
         changed=[job.job_id for job in jobs.values() if job.events or job.end is not None],
         ended=[*(end.status.value for end in ends), *inserted],
         ignored=ignored + len(batch.synchronous) - len(inserted),
+        unwanted=unwanted,
     )

@@ -8,7 +8,7 @@ from services.results.adapters.job_store import JobStore
 from services.results.consumers.records import Record, decode, records_of
 from services.results.domain.batch import Batch
 from shared.errors import PenstockError
-from shared.messaging.announcements import announce_changes
+from shared.messaging.announcements import announce_changes, announce_unwanted
 from shared.messaging.broker import Broker, Delivery, Settlement
 from shared.messaging.settlement import reason_for, settlement_for
 from shared.runtime.crash_points import CrashPoint, crash_points
@@ -62,6 +62,7 @@ class RecordOutcomes:
         metrics.IGNORED.inc(recorded.ignored)
         for status, count in Counter(recorded.ended).items():
             metrics.ENDED.labels(status).inc(count)
+        await announce_unwanted(self._broker, recorded.unwanted)
         await announce_changes(self._broker, recorded.changed)
         crash_points.reach(CrashPoint.RECORD_ANNOUNCED)
 

@@ -1,6 +1,6 @@
 """What one batch of messages asks for, and what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -39,3 +39,5 @@ class Recorded:
     """The final state of each job that ended, background or not."""
     ignored: int
     """Messages that came twice, or too late to matter."""
+    unwanted: Mapping[UUID, int] = field(default_factory=dict)
+    """Jobs that a worker has begun after their end, at these attempts: it had not heard of it."""

@@ -1,18 +1,15 @@
 """Ends the jobs of a cancelled batch."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
-import structlog
 from redis.asyncio import Redis
 
 from services.scheduler.domain.batch import Batch
-from shared.contracts.jobs import JOBS_A_BROADCAST, JobsCancelRequested, JobStatus
-from shared.errors import JobCancelledError, PenstockError
+from shared.contracts.jobs import JobStatus
+from shared.errors import JobCancelledError
 from shared.http.errors import failure_of
-from shared.messaging.announcements import announce_changes
-from shared.messaging.broker import Broker, Message
+from shared.messaging.announcements import announce_changes, announce_unwanted
+from shared.messaging.broker import Broker
 from shared.storage.cancel_marks import mark_cancelled
 from shared.storage.postgres import Database
 from shared.storage.transitions import JobEnd, finish_jobs
@@ -22,7 +19,6 @@ SELECT id, status, attempt FROM jobs WHERE batch_id = $1 AND status IN ('queued'
 ORDER BY batch_line LIMIT $2
 """
 _FAILURE = failure_of(JobCancelledError("The batch was cancelled."))
-_log = structlog.get_logger(__name__)
 
 
 class JobsOfCancelledBatches:
@@ -55,15 +51,6 @@ class JobsOfCancelledBatches:
                 ],
             )
         # Also those that count as queued: a worker may have begun one before the mark.
-        await self._stop([(job_id, attempts[job_id]) for job_id in ended])
+        await announce_unwanted(self._broker, {job_id: attempts[job_id] for job_id in ended})
         await announce_changes(self._broker, list(ended))
         return len(rows)
-
-    async def _stop(self, attempts: Sequence[tuple[UUID, int]]) -> None:
-        for at in range(0, len(attempts), JOBS_A_BROADCAST):
-            cancel = JobsCancelRequested(attempts=dict(attempts[at : at + JOBS_A_BROADCAST]))
-            try:
-                await self._broker.broadcast(Message(type=cancel.message_type, body=cancel.encode()))
-            except PenstockError as error:
-                _log.warning("cancelled jobs not stopped", code=error.code)
-                return

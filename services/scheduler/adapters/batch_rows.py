@@ -12,7 +12,10 @@ from services.scheduler.domain.batch import Batch
 from services.scheduler.domain.batch_ports import BatchChangedError
 from shared.contracts.batches import BatchStatus
 from shared.errors import DatabaseUnavailableError
+from shared.storage.batch_objects import batch_object
 from shared.storage.postgres import Connection, Database
+from shared.storage.webhook_events import Event
+from shared.storage.webhook_planning import plan_event
 
 _OPEN = """
 SELECT b.id, b.tenant_id, b.revision, b.status, b.endpoint, b.model, b.input_file_id, b.output_file_id,
@@ -42,6 +45,14 @@ UPDATE batches SET
 WHERE id = $1
 """
 _NEXT = "UPDATE batches SET revision = revision + 1 WHERE id = $1"
+ANNOUNCED = (
+    BatchStatus.IN_PROGRESS,
+    BatchStatus.COMPLETED,
+    BatchStatus.FAILED,
+    BatchStatus.EXPIRED,
+    BatchStatus.CANCELLED,
+)
+"""What webhooks tell; the others are on the way to one of these."""
 _log = structlog.get_logger(__name__)
 
 
@@ -71,8 +82,15 @@ async def changing(database: Database, batch: Batch) -> AsyncIterator[Connection
 
 
 async def change_status(connection: Connection, batch: Batch, status: BatchStatus) -> None:
-    """Give a batch its next status; every one but the caller's ``cancelling`` is given here."""
+    """Give a batch its next status, when all else that goes with it is written, and plan its webhooks.
+
+    Every status but the caller's ``cancelling`` is given here.
+    """
     await connection.execute(_STATUS, batch.id, status.value, datetime.now(UTC))
+    if status in ANNOUNCED:
+        shown = await batch_object(connection, batch.id)
+        event = Event(type=f"batch.{status.value}", data=shown.document())
+        await plan_event(connection, event, tenant_id=batch.tenant_id)
     if status.final:
         metrics.BATCHES.labels(status.value).inc()
         _log.info("batch ended", batch=str(batch.id), status=status.value)

@@ -11,6 +11,7 @@ from services.webhook_delivery import metrics
 from services.webhook_delivery.domain.delivery import Error, Outcome, Verdict
 from shared.contracts.ids import public_id
 from shared.errors import DatabaseUnavailableError
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_events import ENDPOINT_PREFIX, Event
 from shared.storage.webhook_planning import plan_event
@@ -93,6 +94,7 @@ class OutcomesTable:
         try:
             async with self._database.transaction() as connection:
                 await self._write(connection, outcomes)
+            crash_points.reach(CrashPoint.DELIVER_RECORDED)
         except asyncpg.PostgresError as error:  # a deadlock, a migration still to come, a broken disk
             raise DatabaseUnavailableError(f"PostgreSQL cannot record now ({error.sqlstate}).") from error
 

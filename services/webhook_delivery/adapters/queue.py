@@ -8,6 +8,7 @@ import asyncpg
 
 from services.webhook_delivery.domain.delivery import DueDelivery
 from services.webhook_delivery.domain.dispatcher import Claimed
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.security.webhook_secrets import SecretBox
 from shared.storage.postgres import Connection, Database
 from shared.storage.webhook_secrets import create_secret
@@ -94,6 +95,8 @@ class QueueTable:
             targets = await self._due_targets(connection, limit + full)
             places = {target: room.get(target, default_room) for target in targets}
             rows = await self._take(connection, {one: most for one, most in places.items() if most}, limit)
+            if rows:
+                crash_points.reach(CrashPoint.DELIVER_CLAIMED)
             return Claimed(await self._read(connection, rows), None)
 
     async def _due_targets(self, connection: Connection, limit: int) -> list[UUID]:

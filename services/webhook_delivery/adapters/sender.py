@@ -10,6 +10,7 @@ from services.webhook_delivery.domain.delivery import Attempt, DueDelivery, Erro
 from services.webhook_delivery.domain.retry_after import retry_after_s
 from shared import __version__
 from shared.contracts.ids import public_id
+from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.security.egress import UrlNotAllowedError
 from shared.security.egress.client import Answer, GuardedClient
 from shared.security.webhook_secrets import SecretBox, SecretUnreadableError
@@ -48,25 +49,16 @@ class HttpSender:
     async def attempt(self, delivery: DueDelivery) -> Attempt:
         """See ``Sender.attempt``."""
         began, at = time.monotonic(), datetime.now(UTC)
-        answer: Answer | None = None
-        error: Error | None = None
         try:
             answer = await self._post(delivery, int(at.timestamp()))
+            if 200 <= answer.status < 300:
+                crash_points.reach(CrashPoint.DELIVER_SENT)
+            return _attempt_of(answer, at=at, duration_s=time.monotonic() - began)
         except Exception as failure:  # noqa: BLE001 - whatever a stranger's server provokes is an attempt
             error = _reason(failure)
             if error is Error.PROTOCOL_ERROR and not isinstance(failure, aiohttp.ClientError):
                 _log.warning("unexpected failure of a delivery", failure=type(failure).__name__)
-        took_s = time.monotonic() - began
-        if answer is None:
-            return Attempt(at=at, duration_s=took_s, error=error)
-        return Attempt(
-            at=at,
-            duration_s=took_s,
-            status=answer.status,
-            excerpt=storable(answer.excerpt.decode("utf-8", "replace")),
-            error=None if 200 <= answer.status < 300 else Error.HTTP_STATUS,
-            retry_after_s=retry_after_s(answer.headers.get("Retry-After"), now=datetime.now(UTC)),
-        )
+            return Attempt(at=at, duration_s=time.monotonic() - began, error=error)
 
     async def _post(self, delivery: DueDelivery, timestamp: int) -> Answer:
         message_id = public_id(MESSAGE_PREFIX, delivery.event_id)
@@ -79,6 +71,17 @@ class HttpSender:
             SIGNATURE: sign(secrets, message_id, timestamp, delivery.payload),
         }
         return await self._client.post(delivery.url or "", delivery.payload, headers)
+
+
+def _attempt_of(answer: Answer, *, at: datetime, duration_s: float) -> Attempt:
+    return Attempt(
+        at=at,
+        duration_s=duration_s,
+        status=answer.status,
+        excerpt=storable(answer.excerpt.decode("utf-8", "replace")),
+        error=None if 200 <= answer.status < 300 else Error.HTTP_STATUS,
+        retry_after_s=retry_after_s(answer.headers.get("Retry-After"), now=datetime.now(UTC)),
+    )
 
 
 def _reason(failure: Exception) -> Error:

@@ -13,7 +13,7 @@ def retry_after_s(header: str | None, *, now: datetime) -> float | None:
         return float(text[:12])
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, IndexError):  # what a stranger's header makes of its parser
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """One caller each: an event stream that is read, or long-polls one after the other, until the job ends."""
 
 import asyncio
+import random
 import re
 from typing import cast
 
@@ -77,17 +78,12 @@ class Follower(Waiter):
 
 
 class Poller(Waiter):
-    """Asks ``?wait=`` again and again."""
-
-    suffix = f"?wait={POLL_S}"
+    """Looks once, then asks ``?wait=`` again and again; a shorter first wait keeps them out of step."""
 
     def __init__(self, path: str, headers: str) -> None:
         super().__init__(path, headers)
+        self._path, self._headers = path, headers
         self.turned_away = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.answered.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
@@ -103,9 +99,17 @@ class Poller(Waiter):
         elif not data.startswith(b"HTTP/1.1 200"):
             self.settle(_what(data))
         elif _OPEN.search(data):
-            self._transport.write(self._request)
+            self._poll()
         else:
             self.settle(data.split(b'"status":"', 1)[1].split(b'"', 1)[0].decode())
+
+    def _poll(self) -> None:
+        first = not self.answered.done()
+        wait_s = random.uniform(1, POLL_S) if first else POLL_S  # noqa: S311 - no secret
+        self._request = f"GET {self._path}?wait={wait_s:.3f} HTTP/1.1\r\n{self._headers}\r\n".encode()
+        self._transport.write(self._request)
+        if first:
+            self.answered.set_result(None)
 
 
 KINDS: dict[str, type[Waiter]] = {"sse": Follower, "poll": Poller}

@@ -18,6 +18,7 @@ from tests.faults.campaign.history import (
     Recovered,
     Seen,
     Submitted,
+    Told,
 )
 from tests.faults.campaign.work import ENDS, Kind, text_of
 
@@ -183,6 +184,37 @@ def no_call_goes_on_after_the_deadline(history: History, evidence: Evidence) -> 
                 )
 
 
+def every_end_is_told(history: History, evidence: Evidence) -> Iterator[str]:
+    """At least once, each as it is."""
+    told = {(told.job_id, told.event) for told in history.of(Told)}
+    for job in evidence.jobs:
+        if job.webhook and job.status in FINAL and (job.id, f"job.{job.status}") not in told:
+            yield f"{job.id} ({job.key}) is {job.status}, and its webhook was never told"
+    for message_id in evidence.untold:
+        yield f"{message_id} is still to be delivered, or was given up"
+
+
+def nothing_else_is_told(history: History, evidence: Evidence) -> Iterator[str]:
+    ends = {job.id: f"job.{job.status}" for job in evidence.jobs if job.webhook}
+    for told in history.of(Told):
+        if ends.get(told.job_id) != told.event:
+            yield f"{told.message_id} says {told.event} of {told.job_id}, which is {ends.get(told.job_id)}"
+
+
+def every_delivery_of_an_event_has_the_same_id(history: History, _: Evidence) -> Iterator[str]:
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    events: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for told in history.of(Told):
+        ids[told.job_id, told.event].add(told.message_id)
+        events[told.message_id].add((told.job_id, told.event))
+    for (job_id, event), found in ids.items():
+        if len(found) > 1:
+            yield f"{event} of {job_id} was told under several ids: {sorted(found)}"
+    for message_id, told_of in events.items():
+        if len(told_of) > 1:
+            yield f"{message_id} was told of several events: {sorted(told_of)}"
+
+
 def clients_come_to_their_end(history: History, _: Evidence) -> Iterator[str]:
     for given_up in history.of(GivenUp):
         yield f"some client still waited for its job, its events or its answer after {given_up.after_s:.0f} s"
@@ -239,6 +271,9 @@ RULES: Sequence[Rule] = (
     the_provider_is_called_no_more_than_is_recorded,
     no_call_goes_on_after_a_confirmed_cancellation,
     no_call_goes_on_after_the_deadline,
+    every_end_is_told,
+    nothing_else_is_told,
+    every_delivery_of_an_event_has_the_same_id,
     clients_come_to_their_end,
     calls_end_in_time_and_honestly,
     every_answered_call_is_recorded,

@@ -76,6 +76,16 @@ class Followed(_Entry):
     sequences: tuple[int, ...]
 
 
+class Told(_Entry):
+    """A delivery of a webhook has come, and was taken."""
+
+    type: Literal["told"] = "told"
+    message_id: str
+    """Its ``webhook-id``."""
+    event: str
+    job_id: str
+
+
 Outcome = Literal["answered", "error", "broken", "late", "wrong"]
 """As asked for; an honest error; a connection that broke; no end in time; anything else."""
 
@@ -123,6 +133,7 @@ Entry = (
     | Cancelled
     | Seen
     | Followed
+    | Told
     | Called
     | GivenUp
     | Killed

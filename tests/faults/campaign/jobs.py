@@ -40,6 +40,8 @@ class JobClients:
     submitters: int = 4
     mean_pause_s: float = 0.15
     """Of each submitter, between two jobs."""
+    webhook: str | None = None
+    """Whom every job tells of its end."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     accepted: int = 0
     _count: int = 0
@@ -68,7 +70,7 @@ class JobClients:
         self, kind: Kind, key: str, *, lane: str | None = None, delay_ms: int | None = None
     ) -> str | None:
         """Send one job, once: without an answer it may exist or not. Returns its id if there was a 202."""
-        body = submission(kind, key, self.rng, lane=lane, delay_ms=delay_ms)
+        body = submission(kind, key, self.rng, lane=lane, delay_ms=delay_ms, webhook=self.webhook)
         began = self.history.now()
         self.history.record(Submitted(key=key, kind=kind))
         try:

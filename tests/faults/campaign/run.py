@@ -16,7 +16,17 @@ from tests.faults.campaign.calls import Callers
 from tests.faults.campaign.chance import chance
 from tests.faults.campaign.checker import check
 from tests.faults.campaign.evidence import OPEN, Evidence, gather_evidence
-from tests.faults.campaign.history import Accepted, Called, GivenUp, History, Killed, NotAccepted, Recovered
+from tests.faults.campaign.history import (
+    Accepted,
+    Called,
+    GivenUp,
+    History,
+    Killed,
+    NotAccepted,
+    Recovered,
+    Told,
+)
+from tests.faults.campaign.hooks import hearing
 from tests.faults.campaign.jobs import LONG_POLL_S, JobClients
 from tests.faults.campaign.killer import Killer
 from tests.faults.campaign.victims import Victim, postgres_url
@@ -77,6 +87,7 @@ class Verdict:
             f"{len(history.of(Killed))} kills; {len(history.of(Accepted))} jobs accepted, "
             f"{len(history.of(NotAccepted))} refused or unknown; {dict(ends)} "
             f"by {sum(map(len, self.evidence.spans.values()))} provider calls; calls {dict(calls)}; "
+            f"{len(history.of(Told))} webhooks; "
             f"at rest after {history.now():.0f} s; longest recoveries in s: {back}; "
             f"{len(self.breaches)} breaches"
         )
@@ -93,18 +104,20 @@ async def load_on(fleet: Fleet, *, seed: int, folder: Path, submitters: int = 4)
     history = History(folder / "history.jsonl")
     history.begin()
     try:
-        async with aiohttp.ClientSession(
-            fleet.url,
-            headers={"Authorization": f"Bearer {fleet.api_key}"},
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as session:
-            yield Load(
-                fleet=fleet,
-                history=history,
-                jobs=JobClients(session=session, history=history, rng=chance(seed), submitters=submitters),
-                callers=Callers(session=session, history=history, rng=chance(seed + 0.5)),
+        async with (
+            hearing(history) as webhook,
+            aiohttp.ClientSession(
+                fleet.url,
+                headers={"Authorization": f"Bearer {fleet.api_key}"},
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as session,
+        ):
+            jobs = JobClients(
+                session=session, history=history, rng=chance(seed), submitters=submitters, webhook=webhook
             )
+            callers = Callers(session=session, history=history, rng=chance(seed + 0.5))
+            yield Load(fleet=fleet, history=history, jobs=jobs, callers=callers)
     finally:
         history.close()
 
@@ -173,11 +186,17 @@ async def _works_again(load: Load) -> None:
 
 
 async def _is_at_rest(history: History, postgres_url: str) -> bool:
-    """Whether every job has ended and every call that was answered is recorded."""
-    if await asyncio.to_thread(open_jobs, postgres_url):
+    """Whether every job has ended and was told, and every call that was answered is recorded."""
+    if await asyncio.to_thread(open_jobs, postgres_url) or await asyncio.to_thread(_untold, postgres_url):
         return False
     answered = [parse_public_id("job", call.job_id) for call in history.of(Called) if call.job_id]
     return await asyncio.to_thread(_recorded, postgres_url, answered) == len(answered)
+
+
+def _untold(postgres_url: str) -> int:
+    with psycopg.connect(postgres_url) as connection:
+        row = connection.execute("SELECT count(*) FROM webhook_queue").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _recorded(postgres_url: str, jobs: list[UUID]) -> int:

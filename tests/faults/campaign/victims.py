@@ -19,7 +19,7 @@ from tests.support.fleet import Fleet
 from tests.support.rabbitmq import RabbitNode
 from tests.support.store import until
 
-SERVICES = ("ingress", "provider_worker", "results", "scheduler")
+SERVICES = ("ingress", "provider_worker", "results", "scheduler", "webhook_delivery")
 RECOVERY_LIMIT_S = 60.0
 ASK_LIMIT = aiohttp.ClientTimeout(total=2)
 

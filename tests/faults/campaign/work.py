@@ -63,7 +63,13 @@ def text_of(key: str) -> str:
 
 
 def submission(
-    kind: Kind, key: str, rng: Chance, *, lane: str | None = None, delay_ms: int | None = None
+    kind: Kind,
+    key: str,
+    rng: Chance,
+    *,
+    lane: str | None = None,
+    delay_ms: int | None = None,
+    webhook: str | None = None,
 ) -> dict[str, Any]:
     """Write the body of ``POST /v1/jobs``; lane and delay are random unless they are given."""
     if delay_ms is None:
@@ -79,6 +85,7 @@ def submission(
         "lane": lane or rng.choice(LANES),
         "max_attempts": ATTEMPTS,
         "metadata": {"key": key},
+        "webhook": webhook,
         "input": chat,
     }
     match kind:

@@ -22,7 +22,7 @@ async def client(valkey_url: str) -> AsyncIterator[redis.Redis]:
 async def held(claims: Claims, request: JobRequested, *, age_s: float = 2 * FRESH_S) -> HeldClaim:
     start_id = new_id()
     assert await claims.claim(request, start_id, redelivered=False) is Claim.GRANTED
-    return HeldClaim(claims, request, start_id, granted_at=time.monotonic() - age_s)
+    return HeldClaim(claims, request, start_id, asked_at=time.monotonic() - age_s)
 
 
 async def test_a_claim_that_nobody_took_over_still_stands(client: redis.Redis) -> None:
@@ -63,7 +63,7 @@ async def test_a_claim_stands_when_redis_has_lost_it_or_is_away(client: redis.Re
     await client.delete(claim_key(request.job_id))
     assert await claim.confirm() is Claim.GRANTED
     async with redis.Redis(port=9) as nobody:
-        away = HeldClaim(Claims(nobody), request, claim.start_id, granted_at=claim.granted_at)
+        away = HeldClaim(Claims(nobody), request, claim.start_id, asked_at=claim.asked_at)
         assert await away.confirm() is Claim.GRANTED
 
 

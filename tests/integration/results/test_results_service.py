@@ -11,7 +11,7 @@ from services.results.app import running
 from services.results.settings import ResultsSettings
 from shared.contracts.base import Contract
 from shared.contracts.ids import first_id_at, new_id
-from shared.contracts.jobs import JobsChanged
+from shared.contracts.jobs import JobsCancelRequested, JobsChanged, JobStatus
 from shared.contracts.records import JobRecords
 from shared.messaging.announcements import announce_changes
 from shared.messaging.broker import Broker, Message
@@ -26,6 +26,7 @@ from shared.runtime.engines.postgres import EmbeddedPostgres
 from shared.runtime.health import Health
 from shared.storage.migrate import migrate
 from shared.storage.postgres import Database
+from shared.storage.transitions import JobEnd, finish_jobs
 from tests.support.brokers import Collector, pgmq_broker
 from tests.support.services import service_settings
 from tests.support.store import Job, Jobs, until
@@ -60,6 +61,22 @@ def gathered(*messages: Contract) -> JobRecords:
 
 async def status(jobs: Jobs, job: Job) -> str:
     return (await jobs.row(job))["status"]
+
+
+async def test_a_worker_that_begins_a_job_after_its_end_is_told_to_stop(
+    service: Health, broker: Broker, app: Database, jobs: Jobs
+) -> None:
+    """Who cancelled it died before it could say so."""
+    job, over = await jobs.submit(), JobsCancelRequested.message_type
+    end = JobEnd(job_id=job.id, status=JobStatus.CANCELLED, finished_at=datetime.now(UTC))
+    async with app.transaction(job.tenant) as connection:
+        await finish_jobs(connection, [end])
+    heard = Collector()
+    await broker.listen(heard.hear)
+    await send(broker, RESULTS_STARTED, job.started(new_id()))
+    await heard.until(lambda messages: any(message.type == over for message in messages))
+    told = next(message for message in heard.messages if message.type == over)
+    assert JobsCancelRequested.decode(told.body).attempts == {job.id: 1}
 
 
 async def test_a_job_is_recorded_and_its_change_broadcast(

@@ -1,7 +1,9 @@
 """Batches against the real database: every step once, whoever takes it and whatever breaks."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,12 +21,15 @@ from services.scheduler.domain.file_retention import FileRetention
 from services.scheduler.settings import BatchSettings, SchedulerSettings
 from shared.config.providers import ProviderSettings
 from shared.config.settings import RedisSettings
+from shared.contracts.batches import BATCH_PREFIX
+from shared.contracts.ids import public_id
 from shared.contracts.jobs import JobStatus
 from shared.messaging.broker import Broker
 from shared.storage.bodies import BodyStore
 from shared.storage.postgres import Database
 from shared.storage.redis import cancelled_key, open_redis
 from tests.integration.scheduler.batch_harness import Harness, request
+from tests.support.webhooks import Hooks
 
 SMALL = BatchSettings(chunk=5, open_jobs=20, chunk_bytes=1024)
 
@@ -331,3 +336,49 @@ async def test_an_input_that_cannot_be_read_holds_up_no_check_of_another(harness
 async def test_a_batch_whose_time_is_over_before_it_was_checked_expires(harness: Harness) -> None:
     batch_id = await harness.submit([request("a")], window_s=-1)
     assert (await harness.work(batch_id, "expired", rounds=1))["total"] == 0
+
+
+async def test_webhooks_tell_of_a_batch_once_for_each_status_and_never_of_its_jobs(harness: Harness) -> None:
+    hooks = Hooks(harness.system, harness.system)
+    await hooks.endpoint("https://hooks.example.com/", tenant=harness.tenant)
+    await hooks.endpoint("https://hooks.example.com/")  # another tenant's
+    done = await harness.submit([request("a"), request("b")])
+    await harness.work(done, "in_progress")
+    while not await harness.answer(done, 2):
+        await harness.leader()()
+    await harness.work(done, "completed")
+    late = await harness.submit([request("c")], window_s=-1)
+    await harness.work(late, "expired")
+    unwanted = await harness.submit([request("d")])
+    await harness.work(unwanted, "in_progress")
+    await hooks.execute(
+        "UPDATE batches SET status = 'cancelling', revision = revision + 1 WHERE id = $1", unwanted
+    )
+    await harness.work(unwanted, "cancelled")
+    deliveries = await hooks.deliveries(harness.tenant)
+    told = [
+        (row["event_type"], data["id"], data["status"])
+        for row in deliveries
+        for data in [json.loads(row["payload"])["data"]]
+    ]
+    assert told == [
+        (f"batch.{status}", public_id(BATCH_PREFIX, batch_id), status)
+        for batch_id, status in (
+            (done, "in_progress"),
+            (done, "completed"),
+            (late, "expired"),
+            (unwanted, "in_progress"),
+            (unwanted, "cancelled"),
+        )
+    ]
+
+
+async def test_a_step_that_is_taken_back_tells_nothing(harness: Harness) -> None:
+    hooks = Hooks(harness.system, harness.system)
+    await hooks.endpoint("https://hooks.example.com/", tenant=harness.tenant)
+    batch_id = await harness.submit([request("a")])
+    (batch,) = [one for one in await harness.leader().batches.open() if one.id == batch_id]
+    stale = replace(batch, revision=batch.revision + 1)
+    with pytest.raises(BatchChangedError):
+        await harness.leader().batches.start(stale, model="sim/echo", total=1)
+    assert await hooks.deliveries(harness.tenant) == []

@@ -167,6 +167,17 @@ async def test_a_delivery_fails_after_its_last_retry_with_an_excerpt_of_the_answ
     assert after["failing_since"] is not None
 
 
+async def test_an_answer_that_is_nonsense_is_an_attempt_and_does_not_end_the_sender(
+    service: Health, hooks: Hooks, receiver: Receiver
+) -> None:
+    endpoint = await hooks.endpoint(receiver.url)
+    nonsense = "Thu, 01 Jan 2026 00:00:00 +99999999999999999999"
+    receiver.answers.append(web.Response(status=503, headers={"Retry-After": nonsense}))
+    await hooks.happen(endpoint.tenant)
+    (row,) = await until(lambda: hooks.ended(endpoint.tenant))
+    assert (row["status"], row["attempts"]) == ("delivered", 2)
+
+
 async def test_a_redirect_is_a_failure_and_is_not_followed(
     service: Health, hooks: Hooks, receiver: Receiver
 ) -> None:

@@ -17,11 +17,14 @@ from services.ingress.domain.job_webhook import read_webhook
 from services.ingress.domain.json_elements import ArrayElements
 from services.ingress.domain.lanes import lane_of_tier
 from services.ingress.domain.moments import read_header_moment, read_moment
+from shared.config.settings import EgressSettings
 from shared.contracts.jobs import Lane
 from shared.errors import InvalidRequestError
+from shared.security.egress import EgressPolicy, UrlNotAllowedError
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 LIMITS = JobLimits(deadline_s=60, max_deadline_s=600, max_run_in_s=3600, attempts=1, max_attempts=1)
+EGRESS = EgressPolicy(EgressSettings())
 anything = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
@@ -117,7 +120,7 @@ def test_a_cancel_after_that_is_no_time_to_come_is_refused(header: bytes):
 
 @given(value=anything | some.dictionaries(some.sampled_from(["url", "events"]), anything))
 def test_a_webhook_is_read_or_refused_with_its_name(value: Any):
-    webhook, param = read_or_refused(lambda: read_webhook(value))
+    webhook, param = read_or_refused(lambda: read_webhook(value, EGRESS))
     if param is not None:
         assert param.startswith("webhook")
     elif webhook is not None:
@@ -126,14 +129,30 @@ def test_a_webhook_is_read_or_refused_with_its_name(value: Any):
 
 def test_a_webhook_is_a_url_or_an_object():
     url = "https://example.com/hook?x=1"
-    plain, chosen = read_webhook(url), read_webhook({"url": url, "events": ["job.failed", "job.failed"]})
+    plain, chosen = (
+        read_webhook(url, EGRESS),
+        read_webhook({"url": url, "events": ["job.failed"] * 2}, EGRESS),
+    )
     assert plain is not None
     assert chosen is not None
     assert plain.document() == {"url": url, "events": None}
     assert chosen.document() == {"url": url, "events": ["job.failed"]}
     for wrong in ("ftp://x", "https://a\nb", {"url": url, "events": []}, {"url": url, "events": ["batch.*"]}):
         with pytest.raises(InvalidRequestError):
-            read_webhook(wrong)
+            read_webhook(wrong, EGRESS)
+
+
+def test_a_webhook_goes_nowhere_that_the_guard_would_refuse():
+    for url in (
+        "http://169.254.169.254/latest",
+        "http://[::1]/",
+        "https://u:p@example.com/",
+        "http://x.com:22/",
+    ):
+        for webhook, param in ((url, "webhook"), ({"url": url}, "webhook.url")):
+            with pytest.raises(UrlNotAllowedError) as caught:
+                read_webhook(webhook, EGRESS)
+            assert caught.value.param == param
 
 
 @given(values=some.lists(anything, max_size=6), indent=some.none() | some.integers(0, 3))

@@ -8,14 +8,17 @@ import pytest
 
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.domain.submission import Submission, read_submission
+from shared.config.settings import EgressSettings
 from shared.errors import InvalidRequestError
+from shared.security.egress import EgressPolicy
 
 LIMITS = JobLimits(deadline_s=60, max_deadline_s=60, max_run_in_s=60, attempts=1, max_attempts=1)
+EGRESS = EgressPolicy(EgressSettings())
 
 
 def submitted(metadata: bytes) -> Submission:
     body = b'{"operation":"embedding","input":{"model":"a/b","input":"x"},"metadata":%s}' % metadata
-    return read_submission(body, LIMITS, datetime.now(UTC))
+    return read_submission(body, LIMITS, EGRESS, datetime.now(UTC))
 
 
 def nested(depth: int) -> bytes:
@@ -33,7 +36,7 @@ def test_metadata_is_kept(metadata: dict[str, Any]):
 def test_a_body_that_is_nested_too_deeply_names_its_member():
     deep = b'{"operation":"embedding","input":{"model":"a/b","input":"x","more":%s}}' % nested(1000)
     with pytest.raises(InvalidRequestError) as caught:
-        read_submission(deep, LIMITS, datetime.now(UTC))
+        read_submission(deep, LIMITS, EGRESS, datetime.now(UTC))
     assert caught.value.param == "input"
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
 from pydantic import ValidationError
 
 from services.webhook_delivery.domain.delivery import Attempt, DueDelivery, Error, Verdict
@@ -138,3 +140,19 @@ def test_what_is_known_of_receivers_is_bounded() -> None:
 def test_a_lease_that_ends_before_its_request_is_refused() -> None:
     with pytest.raises(ValidationError, match="lease_s must be longer"):
         SendingSettings(timeout_s=15, lease_s=15)
+
+
+@given(
+    header=some.text(max_size=40)
+    | some.builds(
+        "Thu, 01 Jan {} {}:00:00 {}{}".format,
+        some.integers(),
+        some.integers(),
+        some.sampled_from("+-"),
+        some.integers(),
+    )
+)
+@example(header="Thu, 01 Jan 2026 00:00:00 +99999999999999999999")
+def test_whatever_a_receiver_says_to_retry_after_is_a_time_or_nothing(header: str) -> None:
+    seconds = retry_after_s(header, now=NOW)
+    assert seconds is None or seconds >= 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from services.ingress.api.batches import BatchEndpoints
+from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from services.ingress.api.route import RawRoute, route
 from services.ingress.api.schemas.batches import BatchList, BatchObject, BatchSubmission
 
@@ -30,6 +31,7 @@ def batch_routes(endpoints: BatchEndpoints) -> Iterator[RawRoute]:
         tag=_BATCHES,
         answer=BatchObject,
         takes=BatchSubmission,
+        parameters=(IDEMPOTENCY_KEY,),
         errors=(400, 401, 404, 413, 422, 503),
     )
     yield route(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from services.ingress.api.job_changes import JobChangeEndpoints
 from services.ingress.api.route import JOB_ID, RawRoute, route
 from services.ingress.api.schemas.job_changes import BulkAction, BulkCancel, BulkRetry, RetryTerms
@@ -36,7 +37,7 @@ def job_change_routes(endpoints: JobChangeEndpoints) -> Iterator[RawRoute]:
         answer=JobObject,
         takes=RetryTerms,
         body_required=False,
-        parameters=(JOB_ID,),
+        parameters=(JOB_ID, IDEMPOTENCY_KEY),
         errors=(400, 401, 404, 409, 422, 503),
     )
     yield route(

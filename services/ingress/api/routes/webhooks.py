@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from services.ingress.api.route import RawRoute, route
 from services.ingress.api.schemas import webhooks as shapes
 from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
@@ -41,6 +42,7 @@ def webhook_endpoint_routes(endpoints: WebhookEndpointEndpoints) -> Iterator[Raw
         status=201,
         answer=shapes.WebhookEndpointWithSecret,
         takes=shapes.WebhookEndpointCreation,
+        parameters=(IDEMPOTENCY_KEY,),
         errors=(400, 401, 409, 413, 422, 503),
     )
     yield route(

@@ -153,6 +153,7 @@ class JobObject(BaseModel):
     model: str
     lane: Lane
     queue: JobPlace | None = Field(description="Null unless the job waits and its place is known.")
+    batch_id: str | None = Field(description="The batch that it belongs to, if any.")
     background: bool = Field(description="False for the record of a synchronous call.")
     stream: bool
     created_at: int

@@ -96,7 +96,13 @@ class WebhookEndpointObject(BaseModel):
 class WebhookEndpointWithSecret(WebhookEndpointObject):
     """A webhook endpoint and the secret that was just made."""
 
-    secret: str = Field(description="Shown here and never again.", examples=["whsec_…"])
+    secret: str | None = Field(
+        description=(
+            "Shown here and to who repeats the request with its Idempotency-Key, never again; null there "
+            "once it was replaced."
+        ),
+        examples=["whsec_…"],
+    )
 
 
 class WebhookEndpointList(BaseModel):
@@ -127,7 +133,13 @@ class WebhookSecretObject(BaseModel):
 class WebhookSecretMade(WebhookSecretObject):
     """The same, just made."""
 
-    secret: str = Field(description="Shown here and never again.", examples=["whsec_…"])
+    secret: str | None = Field(
+        description=(
+            "Shown here and to who repeats the request with its Idempotency-Key, never again; null there "
+            "once it was replaced."
+        ),
+        examples=["whsec_…"],
+    )
 
 
 class DeliveryAttempt(BaseModel):

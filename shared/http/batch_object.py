@@ -1,4 +1,7 @@
-"""A batch as the API shows it. Source: the Batch object of the OpenAI API reference."""
+"""The batch object: what the API shows of a batch, and webhooks tell of it.
+
+Source: the Batch object of the OpenAI API reference.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from shared.contracts.ids import public_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class BatchObject:
     """One row, and what its jobs have come to."""
 
     id: UUID
@@ -41,7 +44,7 @@ class Batch:
     cached_tokens: int
     reasoning_tokens: int
 
-    def render(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Spell the batch object; times are Unix seconds, the files are named when they are complete."""
         return {
             "id": public_id(BATCH_PREFIX, self.id),
