@@ -21,6 +21,9 @@ _log = structlog.get_logger()
 
 _ATTEMPTS = "SELECT id, attempt FROM jobs WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3"
 
+# Dropping days without open jobs takes the same lock, so that a job's day does not go while it is reopened.
+_KEEP_DAYS = "SELECT pg_advisory_xact_lock_shared(hashtext('penstock.partitions'))"
+
 _LOCK_RETRYABLE = """
 SELECT id, result_ref FROM jobs
 WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND background AND erased_at IS NULL
@@ -83,6 +86,7 @@ async def reopen(connection: Connection, ids: Collection[UUID], terms: RetryTerm
     """Queue those of the jobs again that ended without success, in a transaction that acts for the tenant."""
     if not ids:
         return Reopened({})
+    await connection.execute(_KEEP_DAYS)
     locked = await connection.fetch(_LOCK_RETRYABLE, list(ids), min(ids), max(ids))
     if not locked:
         return Reopened({})

@@ -96,10 +96,11 @@ class InferenceEndpoints:
             body=inference.body,
         )
 
-    def _until(self, request: Request, now: datetime) -> datetime:
+    def _until(self, request: Request, now: datetime, *, may_have_passed: bool = False) -> datetime:
         """Until when the caller waits: its ``Cancel-After``, but no longer than the operator allows."""
         latest = now + timedelta(seconds=self._settings.sync_timeout_s)
-        cancel_after = read_cancel_after(context_of(request.scope).given.get(b"cancel-after"), now)
+        header = context_of(request.scope).given.get(b"cancel-after")
+        cancel_after = read_cancel_after(header, now, may_have_passed=may_have_passed)
         return latest if cancel_after is None else min(latest, cancel_after)
 
     async def _answer(self, job: JobRequested, request: Request) -> Response:
@@ -128,16 +129,16 @@ class InferenceEndpoints:
     ) -> Response:
         """Commit the call as a job first: it was asked for, or a key is to find it again."""
         now = datetime.now(UTC)
-        later = preference.respond_async
-        until = None if later else self._until(request, now)
 
         def read() -> Submission:
             self._catalog.resolve(inference.model)
             return self._submission(inference, preference, request, now)
 
         job = await self._jobs.accepted(request, use, now, read)
-        if until is None:
+        if preference.respond_async:
             return await self._jobs.told(job, request, preference)
+        # The request of a job that there is already may come after its own time: it still gets what there is.
+        until = self._until(request, now, may_have_passed=True)
         if inference.stream:
             return await self._keyed.stream(job, request, until, include_usage=inference.include_usage)
         return await self._keyed.answer(job, request, until)

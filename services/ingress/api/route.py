@@ -48,7 +48,7 @@ _STATUSES = {
     410: "What the object held is erased.",
     413: "The body is too large.",
     422: "A value cannot be used.",
-    429: "The provider asks to wait; see Retry-After.",
+    429: "Too much waits, or the provider asks to wait; see Retry-After.",
     502: "The provider did not give a usable answer.",
     503: "A server that this request needs does not answer; see Retry-After.",
     504: "No answer in time.",

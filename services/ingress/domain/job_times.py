@@ -67,16 +67,18 @@ def read_deadline(value: object, limits: JobLimits, now: datetime) -> datetime:
     return _within(read_moment(value, param="deadline", since=now), now, latest, limits, "deadline")
 
 
-def read_cancel_after(header: bytes | None, now: datetime) -> datetime | None:
+def read_cancel_after(
+    header: bytes | None, now: datetime, *, may_have_passed: bool = False
+) -> datetime | None:
     """Read the header ``Cancel-After``; None without one.
 
     Raises:
-        UnprocessableRequestError: It is no time, or one that has passed.
+        UnprocessableRequestError: It is no time, or one that has passed and may not have.
     """
     if header is None:
         return None
     moment = read_header_moment(header.decode("latin-1"), param=CANCEL_AFTER, since=now)
-    if moment <= now:
+    if moment <= now and not may_have_passed:
         raise UnprocessableRequestError(f"{CANCEL_AFTER} must lie in the future.", param=CANCEL_AFTER)
     return moment
 

@@ -117,6 +117,14 @@ async def test_a_synchronous_call_is_made_once_and_answered_twice(api: Api):
     assert len(api.worker.requests) == 1
 
 
+async def test_an_answer_is_told_again_after_the_time_of_its_call(api: Api):
+    first = await post(api, CHAT, hello(), "key-late", **{"Cancel-After": "30"})
+    past = "2020-01-01T00:00:00Z"
+    again = await post(api, CHAT, hello(), "key-late", **{"Cancel-After": past})
+    assert (first[0], again[0], again[1]) == (200, 200, first[1])
+    assert (await post(api, CHAT, hello(), "key-never", **{"Cancel-After": past}))[0] == 422
+
+
 async def test_a_failure_is_the_same_failure_again(api: Api):
     first = await post(api, CHAT, hello("sim/fail"), "key-fail")
     second = await post(api, CHAT, hello("sim/fail"), "key-fail")

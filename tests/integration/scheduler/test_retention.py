@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from services.ingress.adapters.job_changes import JobChanges
+from services.ingress.domain.retrying import RetryTerms
 from services.scheduler.adapters.days import Partitions
 from services.scheduler.domain.retention import Retention
 from shared.config.settings import ObjectSettings
@@ -17,8 +19,8 @@ from shared.contracts.ids import first_id_at, new_id
 from shared.errors import DatabaseUnavailableError
 from shared.storage.bodies import BodyStore
 from shared.storage.migrate import migrate
-from shared.storage.postgres import Database
-from tests.support.store import Jobs, settings_for
+from shared.storage.postgres import Connection, Database
+from tests.support.store import Jobs, settings_for, until
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -85,6 +87,40 @@ async def test_a_day_with_an_open_job_is_kept(jobs: Jobs, system: Database) -> N
     assert await partitions.oldest() == TODAY.date() - timedelta(days=40)
     await jobs.execute("DELETE FROM outbox WHERE job_id = $1", job_id)
     assert await partitions.drop_before(TODAY.date() - timedelta(days=30)) == 1
+
+
+async def test_the_day_of_a_job_that_is_being_retried_is_kept(
+    jobs: Jobs, system: Database, app: Database, tmp_path: Path
+) -> None:
+    partitions = Partitions(system)
+    await partitions.ensure(TODAY.date() - timedelta(days=40), TODAY.date())
+    job_id = first_id_at(TODAY - timedelta(days=40, hours=-6))
+    await open_job(jobs, job_id)
+    await jobs.execute("DELETE FROM outbox WHERE job_id = $1", job_id)
+    await jobs.execute("UPDATE jobs SET status = 'failed' WHERE id = $1", job_id)
+    changes = JobChanges(app, BodyStore(ObjectSettings(url=SecretStr(f"file://{tmp_path}"))))
+    later = datetime.now(UTC) + timedelta(hours=1)
+    terms = RetryTerms(more_attempts=1, deadline_at=None, default_deadline_at=later)
+
+    async with asyncio.TaskGroup() as group, system.transaction() as busy:
+        tenant: UUID = await busy.fetchval("SELECT tenant_id FROM jobs WHERE id = $1 FOR UPDATE", job_id)
+        retry = group.create_task(changes.retry(tenant, [job_id], terms))
+        await waiting(busy, 1)
+        group.create_task(partitions.drop_before(TODAY.date() - timedelta(days=30)))
+        await waiting(busy, 2)
+
+    assert list(retry.result()) == [job_id]
+    assert name(-40) in await days(system)
+    assert name(-39) not in await days(system)
+    await jobs.execute("DELETE FROM outbox WHERE job_id = $1", job_id)
+
+
+async def waiting(connection: Connection, sessions: int) -> None:
+    async def so_many() -> bool:
+        count = "SELECT count(DISTINCT pid) >= $1 FROM pg_locks WHERE NOT granted"
+        return bool(await connection.fetchval(count, sessions))
+
+    await until(so_many)
 
 
 async def test_a_busy_table_is_not_waited_for_long(migrated_url: str, system: Database) -> None:

@@ -35,7 +35,7 @@ def job_routes(
         answer=JobObject,
         takes=JobSubmission,
         parameters=(IDEMPOTENCY_KEY, CANCEL_AFTER),
-        errors=(400, 401, 404, 409, 413, 422, 503),
+        errors=(400, 401, 404, 409, 413, 422, 429, 503),
     )
     yield route(
         "POST",
@@ -54,7 +54,7 @@ def job_routes(
         takes=JobBatchSubmission,
         takes_text=LINES_TYPES,
         parameters=(IDEMPOTENCY_KEY, CANCEL_AFTER),
-        errors=(400, 401, 413, 422, 503),
+        errors=(400, 401, 409, 413, 422, 429, 503),
     )
     yield route(
         "GET",
