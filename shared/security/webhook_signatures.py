@@ -16,6 +16,8 @@ from shared.security.webhook_secrets import key_of
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 TOLERANCE_S = 300.0
 _VERSION = "v1"
+_LONGEST_TIME = 20
+"""Digits; Python reads no number of thousands of them."""
 
 
 class SignatureError(PenstockError):
@@ -55,17 +57,19 @@ def verify(
     message_id, moment, given = (headers.get(name) for name in (ID, TIMESTAMP, SIGNATURE))
     if not (message_id and moment and given):
         raise SignatureError(f"one of the headers {ID}, {TIMESTAMP}, {SIGNATURE} is missing")
-    if not (moment.isascii() and moment.isdigit()):
+    if not (moment.isascii() and moment.isdigit() and len(moment) <= _LONGEST_TIME):
         raise SignatureError(f"{TIMESTAMP} is no number")
     if abs(now - int(moment)) > tolerance_s:
         raise SignatureError(f"{TIMESTAMP} is more than {tolerance_s:g} s from now")
     try:
-        wanted = _signature(secret, b"%s.%s.%s" % (message_id.encode(), moment.encode(), payload))
+        wanted = _signature(
+            secret, b"%s.%s.%s" % (message_id.encode(errors="replace"), moment.encode(), payload)
+        )
     except (ValueError, binascii.Error):
         raise SignatureError("the secret is no webhook secret") from None
     versions = (part.partition(",") for part in given.split())
     if not any(
-        version == _VERSION and hmac.compare_digest(wanted.encode(), signature.encode())
+        version == _VERSION and hmac.compare_digest(wanted.encode(), signature.encode(errors="replace"))
         for version, _, signature in versions
     ):
         raise SignatureError("no signature is by this secret")

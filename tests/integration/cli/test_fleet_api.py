@@ -1,11 +1,13 @@
 """What a command says when the fleet that it asks is away, or is none."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from services.cli.admin_api import AdminApi
 from services.cli.errors import CommandError
 from services.cli.fleet_api import FleetAddress, FleetApi, RefusedError
 from tests.support.fleet import free_port
@@ -34,6 +36,8 @@ async def url() -> AsyncGenerator[str]:
     application.router.add_route("*", "/echo", echo)
     application.router.add_get("/html", html)
     application.router.add_get("/moved", moved)
+    application.router.add_get("/api/v1/admin/moved", moved)
+    application.router.add_get("/api/v1/admin/here", managed)
     application.router.add_get("/error", refuse)
     application.router.add_delete("/nothing", nothing)
     async with TestServer(application) as server:
@@ -42,6 +46,10 @@ async def url() -> AsyncGenerator[str]:
 
 async def refuse(_: web.Request) -> web.Response:
     return web.json_response(ERROR, status=404)
+
+
+async def managed(_: web.Request) -> web.Response:
+    return web.json_response({"data": 1, "message": "Here."})
 
 
 async def nothing(_: web.Request) -> web.Response:
@@ -72,6 +80,14 @@ async def test_an_error_is_told_in_the_fleets_words(url: str):
         ):
             with pytest.raises(CommandError, match=said):
                 await api.request("GET", path)
+
+
+async def test_an_operators_key_goes_to_the_fleet_only(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    api = AdminApi(url, KEY)
+    assert (await asyncio.to_thread(api.get, "/here")).message == "Here."
+    with pytest.raises(CommandError, match="status 302"):
+        await asyncio.to_thread(api.get, "/moved")
 
 
 async def test_a_fleet_that_is_away_is_one_message_without_the_key():
