@@ -6,8 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from shared.contracts.batches import BATCH_PREFIX, BatchStatus, public_file_id
 from shared.contracts.ids import public_id
+
+BATCH_COLUMNS = """b.id, b.status, b.endpoint, b.model, b.completion_window, b.input_file_id,
+    b.output_file_id, b.error_file_id, b.metadata::text AS metadata, b.errors::text AS errors,
+    b.created_at, b.expires_at, b.in_progress_at, b.finalizing_at, b.completed_at, b.failed_at, b.expired_at,
+    b.cancelling_at, b.cancelled_at, b.total, b.input_tokens, b.output_tokens, b.cached_tokens, b.reasoning_tokens"""
+"""Of ``batches b``: all but how many requests have come to their end, which who asks may count on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,15 @@ class Batch:
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             "total_tokens": self.input_tokens + self.output_tokens,
         }
+
+
+def batch_of(row: Mapping[str, Any]) -> Batch:
+    """Read a row of :data:`BATCH_COLUMNS`, ``completed`` and ``failed``."""
+    fields = dict(row.items())
+    fields["status"] = BatchStatus(fields["status"])
+    for name in ("metadata", "errors"):
+        fields[name] = None if fields[name] is None else orjson.loads(fields[name])
+    return Batch(**fields)
 
 
 def _seconds(moment: datetime | None) -> int | None:

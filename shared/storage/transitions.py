@@ -67,7 +67,7 @@ WITH ended AS (
     RETURNING j.id, j.tenant_id, j.status, j.operation, j.lane, j.model, j.background, j.stream, j.metadata,
         j.failure, j.created_at, j.deadline_at, j.started_at, j.finished_at, j.attempt, j.max_attempts,
         j.ambiguous_attempts, j.provider, j.provider_model, j.input_tokens, j.output_tokens, j.cached_tokens,
-        j.cost_microusd, j.last_event, j.webhook, e.event
+        j.cost_microusd, j.last_event, j.webhook, j.batch_id, e.event
 ), gone AS (
     DELETE FROM outbox o USING ended e WHERE o.job_id = e.id
 ), told AS (
@@ -79,7 +79,7 @@ SELECT u.*, ARRAY(
     WHERE w.tenant_id = u.tenant_id AND w.enabled AND webhook_wants(w.events, 'job.' || u.status)
 ) AS endpoints
 FROM updated u
-WHERE u.webhook IS NOT NULL OR u.tenant_id IN (
+WHERE u.webhook IS NOT NULL OR u.batch_id IS NULL AND u.tenant_id IN (
     SELECT w.tenant_id FROM webhook_endpoints w
     WHERE w.enabled AND w.tenant_id = ANY(ARRAY(SELECT DISTINCT tenant_id FROM updated))
 )
@@ -133,7 +133,8 @@ async def finish_jobs(connection: Connection, ends: Sequence[JobEnd]) -> set[UUI
     A job that ended before stays as it is; of two ends for one job the first counts. An attempt of
     another start that is still open becomes ambiguous. Runs as either role inside the caller's
     transaction, in two statements whatever the size of the batch; ``penstock_app`` ends only what its
-    tenant owns. Webhooks that want to hear of it are planned, which takes a third statement if there are any.
+    tenant owns. Webhooks that want to hear of it are planned, which takes a third statement if there are any;
+    of a request of a batch nobody hears, but of the batch.
 
     Returns:
         The ids of the jobs that changed.

@@ -8,12 +8,12 @@ import asyncpg
 import orjson
 
 from services.ingress.adapters.patience import database_patience
-from services.ingress.domain.batch import Batch
 from services.ingress.domain.batch_submission import BatchSubmission
 from services.ingress.domain.page import PageFilter
-from shared.contracts.batches import BatchStatus, FilePurpose, public_file_id
+from shared.contracts.batches import FilePurpose, public_file_id
 from shared.contracts.ids import new_id
 from shared.errors import InvalidRequestError, NotFoundError
+from shared.storage.batch_object import BATCH_COLUMNS, Batch, batch_of
 from shared.storage.postgres import Connection, Database
 
 _INPUT = """
@@ -26,12 +26,8 @@ INSERT INTO batches (id, tenant_id, status, endpoint, completion_window, input_f
 VALUES ($1, $2, 'validating', $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11)
 """
 # What the scheduler has not written down yet is counted here.
-_COLUMNS = """b.id, b.status, b.endpoint, b.model, b.completion_window, b.input_file_id, b.output_file_id,
-    b.error_file_id, b.metadata::text AS metadata, b.errors::text AS errors, b.created_at, b.expires_at,
-    b.in_progress_at, b.finalizing_at, b.completed_at, b.failed_at, b.expired_at, b.cancelling_at,
-    b.cancelled_at, b.total, b.completed + coalesce(n.completed, 0) AS completed,
-    b.failed + coalesce(n.failed, 0) AS failed, b.input_tokens, b.output_tokens, b.cached_tokens,
-    b.reasoning_tokens"""
+_COLUMNS = f"""{BATCH_COLUMNS},
+    b.completed + coalesce(n.completed, 0) AS completed, b.failed + coalesce(n.failed, 0) AS failed"""
 _NEW_ENDS = """LEFT JOIN LATERAL (
     SELECT count(*) FILTER (WHERE j.status = 'completed')::integer AS completed,
            count(*) FILTER (WHERE j.status NOT IN ('completed', 'queued', 'in_progress'))::integer AS failed
@@ -126,8 +122,4 @@ async def _check_input(connection: Connection, file_id: UUID) -> None:
 def _batch(row: asyncpg.Record | None) -> Batch:
     if row is None:
         raise NotFoundError("There is no batch with this id.")
-    fields = dict(row.items())
-    fields["status"] = BatchStatus(fields["status"])
-    for name in ("metadata", "errors"):
-        fields[name] = None if fields[name] is None else orjson.loads(fields[name])
-    return Batch(**fields)
+    return batch_of(row)

@@ -13,6 +13,7 @@ from services.scheduler.domain.batch_ports import BatchChangedError
 from shared.contracts.batches import BatchStatus
 from shared.errors import DatabaseUnavailableError
 from shared.storage.postgres import Connection, Database
+from shared.storage.webhook_batches import plan_batch_end
 
 _OPEN = """
 SELECT b.id, b.tenant_id, b.revision, b.status, b.endpoint, b.model, b.input_file_id, b.output_file_id,
@@ -71,8 +72,12 @@ async def changing(database: Database, batch: Batch) -> AsyncIterator[Connection
 
 
 async def change_status(connection: Connection, batch: Batch, status: BatchStatus) -> None:
-    """Give a batch its next status; every one but the caller's ``cancelling`` is given here."""
+    """Give a batch its next status; every one but the caller's ``cancelling`` is given here.
+
+    A final one comes last in its transaction: webhooks tell of the batch as it is then.
+    """
     await connection.execute(_STATUS, batch.id, status.value, datetime.now(UTC))
     if status.final:
+        await plan_batch_end(connection, tenant_id=batch.tenant_id, batch_id=batch.id)
         metrics.BATCHES.labels(status.value).inc()
         _log.info("batch ended", batch=str(batch.id), status=status.value)

@@ -1,6 +1,7 @@
 """Batches against the real database: every step once, whoever takes it and whatever breaks."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from shared.messaging.broker import Broker
 from shared.storage.postgres import Database
 from shared.storage.redis import cancelled_key, open_redis
 from tests.integration.scheduler.batch_harness import Harness, request
+from tests.support.webhooks import Hooks
 
 SMALL = BatchSettings(chunk=5, open_jobs=20, chunk_bytes=1024)
 
@@ -63,6 +65,36 @@ async def test_no_more_jobs_are_open_than_may_be_and_each_request_becomes_one(ha
     jobs = await harness.fetch("SELECT * FROM jobs WHERE batch_id = $1 ORDER BY batch_line", batch_id)
     assert [job["batch_line"] for job in jobs] == list(range(1, 54))
     assert {(job["lane"], job["model"], job["max_attempts"]) for job in jobs} == {("batch", "sim/echo", 3)}
+
+
+async def test_webhooks_hear_once_of_a_batch_and_not_of_its_requests(harness: Harness, app: Database) -> None:
+    hooks = Hooks(app, harness.system)
+    everything = await hooks.endpoint("https://example.com/all", tenant=harness.tenant)
+    await hooks.endpoint("https://example.com/jobs", tenant=harness.tenant, events=["job.*"])
+    await hooks.endpoint("https://example.com/other")
+    batch_id = await harness.submit([request("a"), request("b")])
+    await harness.work(batch_id, "in_progress")
+    await harness.leader()()
+    assert await harness.answer(batch_id, 2) == 2
+    row = await harness.work(batch_id, "completed")
+
+    (told,) = await hooks.deliveries(harness.tenant)
+
+    event = json.loads(told["payload"])
+    assert (told["endpoint_id"], event["type"]) == (everything.id, "batch.completed")
+    assert (event["data"]["object"], event["data"]["status"]) == ("batch", "completed")
+    assert event["data"]["id"] == f"batch_{batch_id.hex}"
+    assert event["data"]["output_file_id"] == f"file-{row['output_file_id'].hex}"
+    assert event["data"]["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
+
+    for other, status in (("failed", "{}"), ("cancelled", request("c"))):
+        batch_id = await harness.submit([status])
+        if other == "cancelled":
+            await harness.fetch(
+                "UPDATE batches SET status = 'cancelling' WHERE id = $1 RETURNING 1", batch_id
+            )
+        await harness.work(batch_id, other)
+        assert json.loads((await hooks.deliveries(harness.tenant))[-1]["payload"])["type"] == f"batch.{other}"
 
 
 async def test_two_leaders_at_once_do_nothing_twice(harness: Harness) -> None:
