@@ -12,7 +12,7 @@ from services.ingress.adapters.patience import database_patience
 from services.ingress.domain.fleet_queue import FleetQueue
 from shared.contracts.jobs import Failure, JobFinished, JobRequested, JobStatus
 from shared.errors import MalformedMessageError
-from shared.messaging.announcements import announce_changes
+from shared.messaging.announcements import announce_changes, announce_unwanted
 from shared.messaging.broker import Message
 from shared.messaging.topology import RESULTS_FINISHED
 from shared.storage.cancel_marks import mark_cancelled
@@ -106,7 +106,10 @@ class QueuePurge:
         ]
         async with database_patience(), self._database.transaction() as connection:
             ended = await finish_jobs(connection, ends)
-        await mark_cancelled(self._redis, {job.job_id: job.attempt for job in jobs})
+        attempts = {job.job_id: job.attempt for job in jobs}
+        await mark_cancelled(self._redis, attempts)
+        # Another copy of one may run.
+        await announce_unwanted(self._link.broker, {job_id: attempts[job_id] for job_id in ended})
         await announce_changes(self._link.broker, sorted(ended))
         return len(ended)
 

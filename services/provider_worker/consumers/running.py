@@ -68,6 +68,6 @@ class RunningJobs:
         if run is not None and run.attempt <= newest:
             run.cancel()
             return
-        self._cancelled_early[job_id] = newest
+        self._cancelled_early[job_id] = max(newest, self._cancelled_early.get(job_id, 0))
         if len(self._cancelled_early) > _REMEMBERED:
             self._cancelled_early.popitem(last=False)

@@ -16,7 +16,7 @@ SHORTEST_PAUSE_AFTER_FAILURE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """One task of the scheduler and its rhythm."""
+    """One task of the scheduler and its rhythm; a round that fails, for whatever reason, is repeated."""
 
     name: str
     task: Callable[[], Awaitable[float | None]]
@@ -42,9 +42,16 @@ class Rounds:
         except PenstockError as error:
             metrics.FAILURES.labels(self.name).inc()
             _log.warning("round failed", task=self.name, code=error.code, reason=error.message)
-            retry_s = self.interval_s if self.retry_s is None else self.retry_s
-            return max(retry_s, SHORTEST_PAUSE_AFTER_FAILURE_S)
+            return self._pause_after_failure_s()
+        except Exception:  # noqa: BLE001 - what one task trips over, a row of one tenant, must not end the others
+            metrics.FAILURES.labels(self.name).inc()
+            _log.exception("round failed on a bug", task=self.name)
+            return self._pause_after_failure_s()
         return self.interval_s if sooner is None else min(self.interval_s, sooner)
+
+    def _pause_after_failure_s(self) -> float:
+        retry_s = self.interval_s if self.retry_s is None else self.retry_s
+        return max(retry_s, SHORTEST_PAUSE_AFTER_FAILURE_S)
 
 
 async def pause(seconds: float, stop: asyncio.Event) -> None:

@@ -48,3 +48,12 @@ async def test_a_cancellation_stops_the_attempts_that_it_means_early_or_late(att
         if not early:
             running.cancel(job_id, newest)
         assert run.cancelled is stopped
+
+
+async def test_word_of_an_earlier_cancellation_that_comes_late_takes_none_back() -> None:
+    running, job_id = RunningJobs(), new_id()
+    running.cancel(job_id, 2)
+    running.cancel(job_id, 1)
+    run = await running.begin(job_id, 2)
+    assert run is not None
+    assert run.cancelled

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-import pytest
+from prometheus_client import REGISTRY
 
 from services.scheduler.domain.rounds import Rounds
 from services.scheduler.domain.watch import LeadershipLostError, Watch
 from shared.errors import DatabaseUnavailableError
+
+
+def _failures(task: str) -> float:
+    return REGISTRY.get_sample_value("penstock_scheduler_failures_total", {"task": task}) or 0.0
 
 
 async def leads() -> None:
@@ -82,15 +86,20 @@ async def test_a_failed_round_is_repeated() -> None:
     assert outcomes == []
 
 
-async def test_a_bug_ends_the_watch() -> None:
-    async def task() -> float | None:
+async def test_a_bug_in_one_task_ends_no_other_and_is_counted() -> None:
+    async def broken() -> float | None:
         raise ZeroDivisionError
 
     lock = Lock()
-    watch = Watch(leadership=lock, tasks=[Rounds(name="t", task=task, interval_s=1)], interval_s=0.01)
-    with pytest.raises(ExceptionGroup):
+    tasks = [Rounds(name="broken", task=broken, interval_s=3600)]
+    watch = Watch(leadership=lock, tasks=tasks, interval_s=0.01)
+    rounds, task = counting(watch.stop, 3)
+    tasks.append(Rounds(name="sound", task=task, interval_s=3600))
+    before = _failures("broken")
+    async with asyncio.timeout(5):
         await watch.run()
-    assert lock.released == 1
+    assert (len(rounds), lock.released) == (3, 1)
+    assert _failures("broken") == before + 1
 
 
 async def test_nothing_is_done_before_leadership_and_outages_are_waited_out() -> None:
