@@ -14,15 +14,15 @@ from tests.support.fleet import Fleet, running_fleet
 
 pytestmark = pytest.mark.e2e
 
-CHOSEN = {"reserve_s": 3, "recall_s": 2, "at_least_s": 1, "poll_s": 0.2, "max_requests": 20}
-"""Recalled five seconds and called live three seconds before the deadline."""
+CHOSEN = {"reserve_s": 4, "recall_s": 2, "at_least_s": 1, "poll_s": 0.2, "max_requests": 20}
+"""Recalled six seconds and called live four seconds before the deadline."""
 ENVIRONMENT = {
     "PENSTOCK_MODELS__PATIENT__TARGETS": "simulator/echo",
     "PENSTOCK_MODELS__PATIENT__PROVIDER_BATCH": json.dumps(CHOSEN),
     "PENSTOCK_BATCHES__PROVIDER_ASK_S": "2",
     "PENSTOCK_BATCHES__CHUNK": "10",
 }
-FAST, LONG = "6500ms", "60s"
+FAST, LONG = "9s", "60s"
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,15 @@ def client(fleet: Fleet) -> Iterator[openai.OpenAI]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def simulator_url(fleet: Fleet) -> str:
+    return str(fleet.status()["simulator_url"]).removesuffix("/v1")
+
+
 @pytest.fixture
-def provider(fleet: Fleet) -> Iterator[openai.OpenAI]:
+def provider(simulator_url: str) -> Iterator[openai.OpenAI]:
     """The provider behind the fleet, whose batches behave well unless a test says otherwise."""
-    url = fleet.status()["simulator_url"].removesuffix("/v1")
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as provider:
+    with openai.OpenAI(base_url=f"{simulator_url}/v1", api_key="none", max_retries=0) as provider:
         behave(provider)
         yield provider
 

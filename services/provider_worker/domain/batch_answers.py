@@ -3,7 +3,9 @@
 Source: the request output object of OpenAI's Batch API reference.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from services.provider_worker.domain.answers import error_words, read_answer
@@ -14,7 +16,7 @@ from shared.contracts.provider_batches import parse_line_id
 from shared.errors import InvalidRequestError, ProviderError, ProviderRejectedError
 from shared.json_members import members
 
-_ABOUT_THE_CALL = (408, 425, 429)
+_ABOUT_THE_CALL = (401, 403, 408, 425, 429)
 """Statuses below 500 that say nothing about the request itself."""
 
 
@@ -35,29 +37,39 @@ def read_batch_answer(provider: str, operation: Operation, text: bytes) -> Batch
         None where the line ends no job: the provider did not get to it, failed at it, or wrote something
         that is no answer. A live call may still bring one.
     """
-    try:
-        fields = parse(text)
-    except ValueError:
-        return None
-    response = fields.get("response") if isinstance(fields, dict) else None
-    if not isinstance(response, dict):
-        return None
-    place, status = parse_line_id(fields.get("custom_id")), response.get("status_code")
+    response, custom_id = _response(text)
+    place, status = parse_line_id(custom_id), response.get("status_code")
     if place is None or not isinstance(status, int):
         return None
     job_id, line = place
     if 200 <= status < 300:
-        try:
-            answer = read_answer(provider, operation, _raw_body(text))
-        except (InvalidRequestError, ProviderError):
-            return None
-        return BatchAnswer(job_id=job_id, line=line, answer=answer)
-    if 400 <= status < 500 and status not in (401, 403, *_ABOUT_THE_CALL):
-        words, param = error_words(response.get("body"))
-        message = words or f"{provider} answered with HTTP status {status}."
-        refusal = ProviderRejectedError(provider, message, status=status, param=param)
-        return BatchAnswer(job_id=job_id, line=line, refusal=refusal)
-    return None
+        answer = _answer(provider, operation, text)
+        return None if answer is None else BatchAnswer(job_id=job_id, line=line, answer=answer)
+    if not 400 <= status < 500 or status in _ABOUT_THE_CALL:
+        return None
+    words, param = error_words(response.get("body"))
+    message = words or f"{provider} answered with HTTP status {status}."
+    refusal = ProviderRejectedError(provider, message, status=status, param=param)
+    return BatchAnswer(job_id=job_id, line=line, refusal=refusal)
+
+
+def _response(text: bytes) -> tuple[Mapping[str, Any], object]:
+    """Read the response of a line, empty where it has none, and its ``custom_id``."""
+    try:
+        fields = parse(text)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return {}, None
+    response = fields.get("response")
+    return (response if isinstance(response, dict) else {}), fields.get("custom_id")
+
+
+def _answer(provider: str, operation: Operation, text: bytes) -> ProviderAnswer | None:
+    try:
+        return read_answer(provider, operation, _raw_body(text))
+    except (InvalidRequestError, ProviderError):
+        return None
 
 
 def _raw_body(text: bytes) -> bytes:
