@@ -14,7 +14,7 @@ from services.provider_worker.adapters.http_errors import error_for
 from services.provider_worker.domain.answers import object_of
 from shared.config.catalog import Target
 from shared.contracts.jobs import Operation
-from shared.errors import ProviderProtocolError, ProviderUnavailableError
+from shared.errors import ProviderProtocolError, ProviderRejectedError, ProviderUnavailableError
 
 METADATA = "penstock"
 """Key of a batch's metadata that holds our id of it."""
@@ -28,6 +28,7 @@ _STOPPABLE = frozenset({"validating", "in_progress"})
 _LARGEST_ERROR = 64 * 1024
 _LARGEST_OBJECT = 4 * 1024 * 1024
 _PAGES = 100
+_NO_SUCH_API = (404, 405)
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -87,7 +88,7 @@ class OpenAIBatches:
         return self._batch(await self._object("POST", "/batches", json=wanted))
 
     async def find(self, ours: str, *, since: datetime) -> Sequence[RemoteBatch]:
-        """Return every batch that was created for ours, the oldest first.
+        """Return every batch that was created for ours, the oldest first; none where there is no such API.
 
         Args:
             ours: Our id.
@@ -96,7 +97,12 @@ class OpenAIBatches:
         found: list[RemoteBatch] = []
         after: str | None = None
         for _ in range(_PAGES):
-            page = await self._object("GET", "/batches?limit=100" + (f"&after={after}" if after else ""))
+            try:
+                page = await self._object("GET", "/batches?limit=100" + (f"&after={after}" if after else ""))
+            except ProviderRejectedError as error:
+                if error.status in _NO_SUCH_API and after is None:
+                    return ()
+                raise
             data = [entry for entry in page.get("data") or () if isinstance(entry, dict)]
             found += [self._batch(entry) for entry in data if _ours(entry) == ours]
             oldest = min((entry.get("created_at") or 0 for entry in data), default=0)
