@@ -9,6 +9,7 @@ import structlog
 
 from services.scheduler import metrics
 from services.scheduler.domain.provider_batch import ProviderBatch, ProviderBatches, ProviderDesk, step
+from shared.errors import PenstockError
 
 AT_ONCE = 8
 """Questions under way; each has a worker upload or read a file."""
@@ -39,8 +40,17 @@ class ProviderBatchWork:
         """Ask about those that are due; returns 0 where there is more to do at once."""
         until = self.clock() + timedelta(seconds=self.ask_s)
         due = await self.batches.claim(until=until + MARGIN, limit=AT_ONCE)
-        more = await asyncio.gather(*(self._advance(batch, until) for batch in due))
+        more = await asyncio.gather(*(self._guarded(batch, until) for batch in due))
         return 0.0 if len(due) == AT_ONCE or any(more) else None
+
+    async def _guarded(self, batch: ProviderBatch, until: datetime) -> bool:
+        """Let one whose answer cannot be noted be asked about again, and the others go on."""
+        try:
+            return await self._advance(batch, until)
+        except PenstockError as error:
+            metrics.FAILURES.labels("provider batches").inc()
+            _log.warning("provider batch not noted", batch=str(batch.id), code=error.code)
+            return False
 
     async def _advance(self, batch: ProviderBatch, until: datetime) -> bool:
         action = batch.action(self.clock())
