@@ -138,11 +138,12 @@ def test_a_scheduler_killed_before_it_knows_the_providers_id_submits_nothing_aga
     fleet: Fleet, client: openai.OpenAI, provider: openai.OpenAI
 ) -> None:
     known = len(list(provider.batches.list(limit=100)))
+    scheduler = psutil.Process(_pid(fleet, "scheduler"))
     behave(provider, create_delay_s=1.5)
     names = named("killed", 20)
     batch_id = submit(client, requests(names), completion_window=LONG).id
     fleet.wait_until(at_the_provider(provider, known, 1), "the provider has it")
-    psutil.Process(_pid(fleet, "scheduler")).send_signal(signal.SIGKILL)
+    scheduler.send_signal(signal.SIGKILL)
     batch = ended(client, batch_id)
     assert batch.status == "completed"
     assert [one["custom_id"] for one in written(client, batch.output_file_id)] == names
