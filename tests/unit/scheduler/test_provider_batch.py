@@ -71,10 +71,11 @@ def at_provider(**fields: object) -> ProviderBatch:
 
 
 def test_only_a_batch_with_time_enough_goes_to_the_provider() -> None:
-    assert slack_of(batch(1149), NOW, CHOSEN) is None
-    assert slack_of(batch(1151, "/v1/images/generations"), NOW, CHOSEN) is None
+    now = datetime.now(UTC)
+    assert slack_of(batch(1149), now, CHOSEN) is None
+    assert slack_of(batch(1151, "/v1/images/generations"), now, CHOSEN) is None
     patient = batch(1151)
-    slack = slack_of(patient, NOW, CHOSEN)
+    slack = slack_of(patient, now, CHOSEN)
     assert slack is not None
     assert slack.live_at == patient.expires_at - timedelta(seconds=100)
     assert slack.recall_at == patient.expires_at - timedelta(seconds=150)
@@ -82,8 +83,9 @@ def test_only_a_batch_with_time_enough_goes_to_the_provider() -> None:
 
 def test_the_decision_stays_the_same_until_the_recall() -> None:
     patient = batch(1151)
-    assert slack_of(patient, NOW + timedelta(seconds=990), CHOSEN) is not None
-    assert slack_of(patient, NOW + timedelta(seconds=1002), CHOSEN) is None
+    begun = created_at(patient.id)
+    assert slack_of(patient, begun + timedelta(seconds=1000), CHOSEN) is not None
+    assert slack_of(patient, begun + timedelta(seconds=1001), CHOSEN) is None
 
 
 @pytest.mark.parametrize(
