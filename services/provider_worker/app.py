@@ -13,6 +13,7 @@ from services.provider_worker.adapters.announcer import Announcer
 from services.provider_worker.adapters.claims import Claims
 from services.provider_worker.adapters.litellm_module import LiteLLM
 from services.provider_worker.adapters.metrics import WorkerMetrics
+from services.provider_worker.adapters.openai_batches import OpenAIBatches
 from services.provider_worker.adapters.openai_provider import make_session
 from services.provider_worker.adapters.price_map import PriceMap, bundled_price_file
 from services.provider_worker.adapters.providers import ConfiguredProviders
@@ -22,6 +23,8 @@ from services.provider_worker.consumers.execution import Execution
 from services.provider_worker.consumers.given_up import GiveUp
 from services.provider_worker.consumers.job_cancelled import CancelJob
 from services.provider_worker.consumers.job_requested import HandleJob
+from services.provider_worker.consumers.provider_batch import HandleProviderBatch
+from services.provider_worker.consumers.provider_batch_fetch import FetchAnswers
 from services.provider_worker.consumers.running import RunningJobs
 from services.provider_worker.consumers.worker import Worker, worker_name
 from services.provider_worker.domain.calling import Caller
@@ -32,6 +35,7 @@ from shared.messaging.broker import Broker
 from shared.messaging.factory import make_broker
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
+from shared.storage.files import FileStore
 from shared.storage.redis import open_redis, ping_redis
 
 
@@ -81,11 +85,22 @@ def _assembled(
     records = Records(broker, interval_s=settings.worker.record_interval_s)
     announcer = Announcer(broker, records)
     providers = ConfiguredProviders(session, LiteLLM(), max_answer_bytes=settings.worker.max_answer_bytes)
-    caller = Caller(providers, prices, WorkerMetrics(registry))
+    meter = WorkerMetrics(registry)
+    caller = Caller(providers, prices, meter)
     conclusion = Conclusion(announcer, bodies)
     running_jobs = RunningJobs()
+    catalog = Catalog.from_settings(settings)
+    provider_batches = None
+    if catalog.has_provider_batches:
+        provider_batches = HandleProviderBatch(
+            catalog=catalog,
+            api=partial(OpenAIBatches, session=session),
+            inputs=FileStore(settings.objects),
+            fetch=FetchAnswers(announcer, bodies, prices, meter, longest=settings.worker.max_answer_bytes),
+            announcer=announcer,
+        )
     handler = HandleJob(
-        catalog=Catalog.from_settings(settings),
+        catalog=catalog,
         claims=Claims(client),
         bodies=bodies,
         running=running_jobs,
@@ -100,5 +115,6 @@ def _assembled(
         records=records,
         on_given_up=GiveUp(conclusion),
         on_broadcast=CancelJob(running_jobs),
+        on_provider_batch=provider_batches,
         shutdown_grace_s=settings.shutdown_grace_s,
     )

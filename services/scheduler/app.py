@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
@@ -19,10 +20,13 @@ from services.scheduler.adapters.file_table import FileTable
 from services.scheduler.adapters.idempotency_keys import IdempotencyKeysTable
 from services.scheduler.adapters.leadership import SessionLock
 from services.scheduler.adapters.outbox import OutboxTable
+from services.scheduler.adapters.provider_batch_desk import WorkersDesk
+from services.scheduler.adapters.provider_batch_table import ProviderBatchTable, SlackInputs
 from services.scheduler.adapters.queue_metrics import QueueMetrics
 from services.scheduler.adapters.silent_jobs import SilentJobsTable
 from services.scheduler.adapters.unpublished import UnpublishedTable
 from services.scheduler.domain.backlog import BacklogWatch
+from services.scheduler.domain.batch import Batch
 from services.scheduler.domain.batch_gathering import BatchGathering
 from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_window import BatchPace, BatchWindow
@@ -31,9 +35,11 @@ from services.scheduler.domain.deadlines import DeadlineReaper
 from services.scheduler.domain.erasure import Erasure
 from services.scheduler.domain.file_retention import FileRetention
 from services.scheduler.domain.key_retention import KeyRetention
+from services.scheduler.domain.provider_batch_work import ProviderBatchWork
 from services.scheduler.domain.retention import Retention
 from services.scheduler.domain.rounds import Rounds
 from services.scheduler.domain.silence import SilenceWatch
+from services.scheduler.domain.slack import Slack, SlackRule, slack_of
 from services.scheduler.domain.sweep import OutboxSweep
 from services.scheduler.domain.watch import Watch
 from services.scheduler.domain.worker_loads import WorkerLoads
@@ -41,6 +47,7 @@ from services.scheduler.settings import SchedulerSettings
 from shared.config.catalog import Catalog
 from shared.messaging.broker import Broker
 from shared.messaging.factory import make_broker
+from shared.messaging.requests import Requester
 from shared.runtime.health import Health
 from shared.storage.bodies import BodyStore
 from shared.storage.files import FileStore
@@ -63,12 +70,14 @@ async def running(
         try:
             async with (
                 backlog_watch(database, broker, registry) as backlog,
+                provider_batches(settings, database, broker) as more,
                 asyncio.TaskGroup() as group,
             ):
                 watch = Watch(
                     leadership=SessionLock(settings.postgres, name=name),
                     tasks=(
                         *tasks_of(settings, database, broker, redis),
+                        *more,
                         Rounds(
                             name="backlog", task=backlog, interval_s=settings.scheduler.backlog_interval_s
                         ),
@@ -142,6 +151,38 @@ def tasks_of(
     )
 
 
+@asynccontextmanager
+async def provider_batches(
+    settings: SchedulerSettings, database: Database, broker: Broker
+) -> AsyncIterator[Sequence[Rounds]]:
+    """Assemble what looks after batches at providers; nothing unless the operator chose it for a model."""
+    catalog = Catalog.from_settings(settings)
+    if not catalog.has_provider_batches:
+        yield ()
+        return
+
+    def poll_s(model: str) -> float:
+        found = catalog.provider_batch(model)
+        return settings.batches.provider_ask_s if found is None else found[0].poll_s
+
+    async with Requester(broker) as requester:
+        work = ProviderBatchWork(
+            batches=ProviderBatchTable(database, FileStore(settings.objects)),
+            desk=WorkersDesk(broker, requester),
+            ask_s=settings.batches.provider_ask_s,
+            poll_s=poll_s,
+        )
+        yield (Rounds(name="provider batches", task=work, interval_s=settings.batches.interval_s),)
+
+
+def _slack_rule(catalog: Catalog) -> SlackRule:
+    def rule(batch: Batch, now: datetime) -> Slack | None:
+        found = None if batch.model is None else catalog.provider_batch(batch.model)
+        return None if found is None else slack_of(batch, now, found[0])
+
+    return rule
+
+
 def _batch_work(
     settings: SchedulerSettings,
     database: Database,
@@ -156,6 +197,7 @@ def _batch_work(
         batches=batches,
         inputs=inputs,
         bodies=bodies,
+        slack_inputs=SlackInputs(files),
         chunk=section.chunk,
         chunk_bytes=section.chunk_bytes,
         max_line_bytes=section.max_line_bytes,
@@ -169,6 +211,7 @@ def _batch_work(
         page_bytes=section.chunk_bytes,
     )
     window = BatchWindow(jobs=section.open_jobs, all_jobs=section.all_open_jobs, bytes=section.open_bytes)
+    catalog = Catalog.from_settings(settings)
     return BatchWork(
         batches=batches,
         inputs=inputs,
@@ -178,6 +221,7 @@ def _batch_work(
         window=window,
         pace=BatchPace(ahead_s=section.ahead_s, least=section.waiting_jobs),
         least=section.chunk // 2,
-        known_model=Catalog.from_settings(settings).resolve,
+        known_model=catalog.resolve,
         max_requests=section.max_requests,
+        slack=_slack_rule(catalog),
     )

@@ -17,6 +17,8 @@ BATCHES = Counter("penstock_batches", "Batches by what became of them", ["status
 BATCH_REQUESTS = Counter(
     "penstock_batch_requests", "Requests of batches: inserted as jobs; then written down", ["what"]
 )
+PROVIDER_BATCHES = Counter("penstock_provider_batches", "Batches at providers by their end", ["state"])
+PROVIDER_BATCH_ANSWERS = Counter("penstock_provider_batch_answers", "Answers that came from them")
 FILES_REMOVED = Counter("penstock_files_removed", "Files removed with their content")
 ERASED = Counter("penstock_jobs_erased", "Jobs whose contents were erased when their time was over")
 FAILURES = Counter("penstock_scheduler_failures", "Rounds that failed and are repeated", ["task"])

@@ -68,6 +68,8 @@ class BatchSettings(Section):
     """Of the input: a longer request is a mistake."""
     attempts: int = Field(default=3, ge=1, le=100)
     """Tries of each request."""
+    provider_ask_s: float = Field(default=60.0, gt=0)
+    """How long a worker has to submit, look at, or fetch from a batch of a provider."""
     output_s: float = Field(default=30 * 86_400.0, gt=0)
     """How long output files are kept whose batch does not say."""
 

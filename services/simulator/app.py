@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
+from services.simulator.api.batches import BatchRoutes
 from services.simulator.api.calls import Calls
 from services.simulator.api.embeddings import EmbeddingRoutes
 from services.simulator.api.errors import render_errors
@@ -18,7 +19,7 @@ from shared.runtime.health import Health
 from shared.runtime.listening import bind
 
 
-def application(section: SimulatorSection) -> web.Application:
+def application(section: SimulatorSection, batches: BatchRoutes) -> web.Application:
     """Wire the routes."""
     ledger = CallLedger(section.remembered_keys)
     calls = Calls(section.behaviour, ledger)
@@ -33,6 +34,13 @@ def application(section: SimulatorSection) -> web.Application:
             web.post("/v1/completions", text.completion),
             web.post("/v1/embeddings", embeddings.embeddings),
             web.post("/v1/images/generations", images.generate),
+            web.post("/v1/files", batches.upload),
+            web.get("/v1/files/{id}/content", batches.content),
+            web.post("/v1/batches", batches.create),
+            web.get("/v1/batches", batches.list),
+            web.get("/v1/batches/{id}", batches.get),
+            web.post("/v1/batches/{id}/cancel", batches.cancel),
+            web.put("/simulator/batches", batches.behave),
             web.get("/v1/models", observation.models),
             web.get("/v1/models/{name:.+}", observation.model),
             web.get(IMAGE_PATH, images.image),
@@ -47,22 +55,23 @@ def application(section: SimulatorSection) -> web.Application:
 @asynccontextmanager
 async def listening(section: SimulatorSection) -> AsyncIterator[int]:
     """Serve until the block ends; yields the port. A client that leaves cancels its call."""
-    runner = web.AppRunner(
-        application(section), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
-    )
-    await runner.setup()
-    try:
-        port = await bind(
-            runner,
-            name="simulator's port",
-            host=section.host,
-            port=section.port,
-            setting="PENSTOCK_SIMULATOR__PORT",
+    async with BatchRoutes() as batches:
+        runner = web.AppRunner(
+            application(section, batches), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
         )
-        structlog.get_logger().info("listening", host=section.host, port=port)
-        yield port
-    finally:
-        await runner.cleanup()
+        await runner.setup()
+        try:
+            port = await bind(
+                runner,
+                name="simulator's port",
+                host=section.host,
+                port=section.port,
+                setting="PENSTOCK_SIMULATOR__PORT",
+            )
+            structlog.get_logger().info("listening", host=section.host, port=port)
+            yield port
+        finally:
+            await runner.cleanup()
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from shared.config.providers import ModelAlias, ProviderSettings
+from shared.config.providers import ModelAlias, ProviderBatch, ProviderSettings
 from shared.config.settings import ServiceSettings
 from shared.errors import ModelNotFoundError
 
@@ -68,6 +68,22 @@ class Catalog:
         else:
             reason = "no alias has this name; models are called as provider/model, e.g. openai/gpt-4o-mini"
         raise ModelNotFoundError(f"The model {model[:200]!r} does not exist: {reason}.", param="model")
+
+    @property
+    def has_provider_batches(self) -> bool:
+        """Whether any alias may use its provider's batch API."""
+        return any(alias.provider_batch is not None for alias in self._aliases.values())
+
+    def provider_batch(self, model: str) -> tuple[ProviderBatch, Target] | None:
+        """Say how, and whose, batch API may be used for a model's name; None where none may.
+
+        Only providers that speak the OpenAI protocol have one that is known here.
+        """
+        alias = self._aliases.get(model)
+        target = None if alias is None else self._target(alias.targets[0])
+        if alias is None or alias.provider_batch is None or target is None:
+            return None
+        return (alias.provider_batch, target) if target.settings.kind == "openai" else None
 
     def models(self) -> Sequence[ModelCard]:
         """List the aliases that lead somewhere and the models that configuration names, by id."""

@@ -4,6 +4,7 @@ A provider is on when configuration names it, or when its usual environment vari
 Only the worker needs the keys; ingress needs the names.
 """
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -43,6 +44,27 @@ class ProviderSettings(BaseModel):
     total_timeout_s: float = Field(default=600.0, gt=0)
 
 
+class ProviderBatch(BaseModel):
+    """How a provider's own batch API gets requests of batches that can wait, under ``provider_batch``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reserve_s: float = Field(default=7200.0, gt=0)
+    """So long before a batch's deadline, what the provider has not answered is called live."""
+    recall_s: float = Field(default=900.0, gt=0)
+    """So long before that the provider is told to stop, so that it has stopped when the live calls begin."""
+    at_least_s: float = Field(default=3600.0, gt=0)
+    """A batch that would leave the provider less time is called live from the start."""
+    poll_s: float = Field(default=60.0, gt=0)
+    """How often the provider is asked how far it is."""
+    price_factor: Decimal = Field(default=Decimal("0.5"), ge=0, le=1)
+    """Of the list price, for what the provider's batch answered."""
+    max_requests: int = Field(default=5_000, ge=1, le=50_000)
+    """In one batch of the provider; a larger batch becomes several."""
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """In one batch of the provider, more only by one transaction; a worker has them in memory at once."""
+
+
 class ModelAlias(BaseModel):
     """A name of the operator's choosing for one or more models, under ``models.<name>``."""
 
@@ -52,3 +74,5 @@ class ModelAlias(BaseModel):
         min_length=1, examples=[("openai/gpt-4o-mini", "groq/llama-3.1-8b-instant")]
     )
     """``provider/model`` each, tried in this order."""
+    provider_batch: ProviderBatch | None = None
+    """Set to let the first target's provider have, at its batch price, what batches have time for."""

@@ -5,6 +5,7 @@ word, ``#`` is any number). Queue arguments are frozen: to change one, raise the
 
     ingress, scheduler --jobs.<operation>.<lane>--> provider_worker
     provider_worker, ingress --results.*----------> results
+    scheduler --provider.batches------------------> a provider_worker, which replies
     anyone ----------------------(broadcast)------> everyone
     provider_worker -------------(reply)----------> the ingress that waits
 """
@@ -75,6 +76,9 @@ RESULTS_DEFERRED = "results.deferred"
 RESULTS_FINISHED = "results.finished"
 RESULTS_QUEUE = "results.v1"
 
+PROVIDER_BATCHES = "provider.batches"
+PROVIDER_BATCHES_QUEUE = "provider.batches.v1"
+
 
 def _job_queues() -> Iterator[Queue]:
     for operation in Operation:
@@ -96,6 +100,12 @@ FLEET = Topology(
             producers=("provider_worker", "ingress"),
             consumers=("results",),
             max_deliveries=20,
+        ),
+        Queue(
+            name=PROVIDER_BATCHES_QUEUE,
+            bindings=(PROVIDER_BATCHES,),
+            producers=("scheduler",),
+            consumers=("provider_worker",),
         ),
     )
 )

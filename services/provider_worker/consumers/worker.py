@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from services.provider_worker.consumers.activity import Activity
 from services.provider_worker.consumers.control import WorkerControl
@@ -15,7 +15,10 @@ from services.provider_worker.settings import WorkerSettings
 from shared.contracts.jobs import Lane
 from shared.messaging.broker import Broker, Delivery, OnMessage
 from shared.messaging.consumer import Consumer, QueueShare
-from shared.messaging.topology import FLEET
+from shared.messaging.topology import FLEET, PROVIDER_BATCHES_QUEUE
+
+PROVIDER_BATCHES_AT_ONCE = 2
+"""Questions about batches at providers: each may hold a whole input in memory."""
 
 
 def worker_name() -> str:
@@ -34,6 +37,7 @@ class Worker:
         records: What the handlers publish with; open while jobs are taken.
         on_given_up: Gets the deliveries that came too often.
         on_broadcast: Gets every broadcast.
+        on_provider_batch: Gets the questions about batches at providers; None where no model has any.
         shutdown_grace_s: How long jobs under way may go on when it stops.
     """
 
@@ -47,6 +51,7 @@ class Worker:
         records: AbstractAsyncContextManager[object],
         on_given_up: Callable[[Delivery, str], Awaitable[None]],
         on_broadcast: OnMessage,
+        on_provider_batch: Callable[[Delivery], Awaitable[None]] | None = None,
         shutdown_grace_s: float,
     ) -> None:
         self._broker = broker
@@ -56,6 +61,7 @@ class Worker:
         self._records = records
         self._on_given_up = on_given_up
         self._on_broadcast = on_broadcast
+        self._on_provider_batch = on_provider_batch
         self._shutdown_grace_s = shutdown_grace_s
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -92,7 +98,7 @@ class Worker:
         load = LoadReport(
             self._broker, consumer.in_hand, worker=self._name, interval_s=self._settings.load_interval_s
         )
-        async with self._records, consumer, asyncio.TaskGroup() as group:
+        async with self._records, consumer, self._provider_batches(), asyncio.TaskGroup() as group:
             control = WorkerControl(
                 self._broker,
                 consumer,
@@ -109,6 +115,23 @@ class Worker:
             await consumer.drain(self._shutdown_grace_s)
             for task in steady:
                 task.cancel()
+
+    @asynccontextmanager
+    async def _provider_batches(self) -> AsyncIterator[None]:
+        """Take questions about batches at providers; what is under way at the end is asked again."""
+        if self._on_provider_batch is None:
+            yield
+            return
+        consumer = Consumer(
+            self._broker,
+            [QueueShare(PROVIDER_BATCHES_QUEUE, weight=1, prefetch=PROVIDER_BATCHES_AT_ONCE)],
+            self._on_provider_batch,
+            concurrency=PROVIDER_BATCHES_AT_ONCE,
+            max_deliveries=FLEET.by_name[PROVIDER_BATCHES_QUEUE].max_deliveries,
+        )
+        async with consumer:
+            yield
+            await consumer.drain(0)
 
     def _shares(self) -> list[QueueShare]:
         settings = self._settings

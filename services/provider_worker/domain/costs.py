@@ -1,5 +1,7 @@
 """The usage that a result carries: the provider's counts, and what they cost."""
 
+from decimal import ROUND_CEILING, Decimal
+
 from services.provider_worker.domain.json_text import parse
 from services.provider_worker.domain.pricing import PriceList, cost_microusd
 from services.provider_worker.domain.provider import ProviderAnswer
@@ -31,6 +33,14 @@ def usage_of(
         cached_tokens=tokens.cached,
         cost_microusd=cost_microusd(price, operation, tokens, images=answer.images),
     )
+
+
+def reduced(usage: Usage, factor: Decimal) -> Usage:
+    """Price the same at a part of the list price, rounded up to the next millionth of a dollar."""
+    if usage.cost_microusd is None:
+        return usage
+    cost = int((usage.cost_microusd * factor).to_integral_value(ROUND_CEILING))
+    return usage.model_copy(update={"cost_microusd": cost})
 
 
 def _picture(request: bytes) -> tuple[str, str]:

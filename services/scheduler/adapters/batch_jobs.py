@@ -27,7 +27,7 @@ WITH submitted AS MATERIALIZED (
     INSERT INTO job_events (job_id, sequence, tenant_id, type, data)
     SELECT id, 1, $6, 'job.queued', '{"status":"queued"}' FROM submitted
 )
-INSERT INTO outbox (job_id, tenant_id, due_at) SELECT id, $6, clock_timestamp() FROM submitted
+INSERT INTO outbox (job_id, tenant_id, due_at) SELECT id, $6, coalesce($15, clock_timestamp()) FROM submitted
 """
 
 _ENDED = """
@@ -49,9 +49,14 @@ ORDER BY batch_line
 
 
 async def insert_jobs(
-    connection: Connection, batch: Batch, jobs: Sequence[NewBatchJob], *, attempts: int
+    connection: Connection,
+    batch: Batch,
+    jobs: Sequence[NewBatchJob],
+    *,
+    attempts: int,
+    due_at: datetime | None,
 ) -> None:
-    """Write jobs with their outbox rows and first events."""
+    """Write jobs with their outbox rows and first events; without ``due_at`` they are due at once."""
     await connection.execute(
         _INSERT,
         [job.job_id for job in jobs],
@@ -68,6 +73,7 @@ async def insert_jobs(
         batch.expires_at,
         attempts,
         batch.id,
+        due_at,
     )
 
 

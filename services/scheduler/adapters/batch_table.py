@@ -9,8 +9,10 @@ import orjson
 
 from services.scheduler.adapters.batch_jobs import insert_jobs, read_ended_jobs
 from services.scheduler.adapters.batch_rows import change_status, changing, open_batches
+from services.scheduler.adapters.provider_batch_table import add_to_provider_batch
 from services.scheduler.domain.batch import Batch, EndedJob, NewBatchJob
 from services.scheduler.domain.batch_validation import Error
+from services.scheduler.domain.slack import SlackPart
 from shared.contracts.batches import BATCH_PREFIX, BatchStatus, FilePurpose
 from shared.contracts.ids import public_id
 from shared.storage.file_rows import finish_file
@@ -55,10 +57,15 @@ class BatchTable:
             await connection.execute(_FAIL, batch.id, orjson.dumps(errors).decode())
             await change_status(connection, batch, BatchStatus.FAILED)
 
-    async def insert(self, batch: Batch, jobs: Sequence[NewBatchJob], *, offset: int) -> Batch:
+    async def insert(
+        self, batch: Batch, jobs: Sequence[NewBatchJob], *, offset: int, slack: SlackPart | None = None
+    ) -> Batch:
         """See ``Batches.insert``."""
+        due_at = None if slack is None else slack.slack.live_at
         async with changing(self._database, batch) as connection:
-            await insert_jobs(connection, batch, jobs, attempts=self._attempts)
+            await insert_jobs(connection, batch, jobs, attempts=self._attempts, due_at=due_at)
+            if slack is not None:
+                await add_to_provider_batch(connection, batch, slack, requests=len(jobs))
             await connection.execute(_INSERTED, batch.id, len(jobs), offset)
         first_new = batch.inserted + 1 if jobs else None
         return replace(

@@ -1,15 +1,20 @@
 """Turns the lines of a batch's input into jobs, no more at a time than may be open."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from services.scheduler import metrics
 from services.scheduler.domain.batch import Batch, NewBatchJob
 from services.scheduler.domain.batch_input import next_lines
 from services.scheduler.domain.batch_line import BatchLine, read_line
-from services.scheduler.domain.batch_ports import Batches, BatchInputs, Bodies
+from services.scheduler.domain.batch_ports import Batches, BatchInputs, Bodies, SlackInputs
+from services.scheduler.domain.slack import Slack, SlackPart
 from shared.contracts.batches import BATCH_PREFIX
 from shared.contracts.ids import new_id, public_id
+from shared.contracts.provider_batches import line_id
 
 PARALLEL_PUTS = 16
 
@@ -22,6 +27,7 @@ class BatchIntake:
         batches: Take them, together with the place in the input where they end.
         inputs: Where they come from.
         bodies: Take the bodies that are too large for a row.
+        slack_inputs: Take the requests that providers' batches get.
         chunk: Requests in one transaction at most.
         chunk_bytes: Bytes of the input that are read at once.
         max_line_bytes: Of the input.
@@ -30,6 +36,7 @@ class BatchIntake:
     batches: Batches
     inputs: BatchInputs
     bodies: Bodies
+    slack_inputs: SlackInputs
     chunk: int
     chunk_bytes: int
     max_line_bytes: int
@@ -46,8 +53,8 @@ class BatchIntake:
         requests = [read_line(text, endpoint=batch.endpoint) for text in lines.texts if text.strip()]
         return requests, lines.offset
 
-    async def insert(self, batch: Batch, most: int) -> Batch:
-        """Put the next requests in."""
+    async def insert(self, batch: Batch, most: int, slack: Slack | None = None) -> Batch:
+        """Put the next requests in: to be called live, or by a provider's batch while there is slack."""
         requests, offset = await self.next_requests(batch, most)
         places = asyncio.Semaphore(PARALLEL_PUTS)
         jobs = await asyncio.gather(
@@ -56,7 +63,11 @@ class BatchIntake:
                 for line, request in enumerate(requests, batch.inserted + 1)
             )
         )
-        after = await self.batches.insert(batch, jobs, offset=offset)
+        part = None
+        if slack is not None:
+            data = _provider_lines(batch, jobs, requests)
+            part = SlackPart(slack, await self.slack_inputs.put(batch, data))
+        after = await self.batches.insert(batch, jobs, offset=offset, slack=part)
         metrics.BATCH_REQUESTS.labels("inserted").inc(len(requests))
         return after
 
@@ -73,3 +84,13 @@ class BatchIntake:
             body=body,
             body_ref=ref,
         )
+
+
+def _provider_lines(batch: Batch, jobs: Sequence[NewBatchJob], requests: Sequence[BatchLine]) -> bytes:
+    """Spell requests as lines of an input whose ``custom_id`` names the job."""
+    url = orjson.dumps(batch.endpoint)
+    return b"".join(
+        b'{"custom_id":"%s","method":"POST","url":%s,"body":%s}\n'
+        % (line_id(job.job_id, job.line).encode(), url, request.body)
+        for job, request in zip(jobs, requests, strict=True)
+    )

@@ -12,7 +12,9 @@ from services.scheduler.domain.batch import Batch, EndedJob, NewBatchJob
 from services.scheduler.domain.batch_input import Read
 from services.scheduler.domain.batch_output import Gathered
 from services.scheduler.domain.batch_validation import Error
+from services.scheduler.domain.slack import SlackPart
 from shared.contracts.batches import BatchStatus
+from shared.contracts.provider_batches import InputPart
 from shared.errors import PenstockError
 
 
@@ -34,8 +36,18 @@ class Batches(Protocol):
     async def fail(self, batch: Batch, errors: Sequence[Error]) -> None:
         """Note that it is not: the batch ends."""
 
-    async def insert(self, batch: Batch, jobs: Sequence[NewBatchJob], *, offset: int) -> Batch:
-        """Let the next requests be jobs, due at once; ``offset`` is where the input goes on."""
+    async def insert(
+        self, batch: Batch, jobs: Sequence[NewBatchJob], *, offset: int, slack: SlackPart | None = None
+    ) -> Batch:
+        """Let the next requests be jobs.
+
+        Args:
+            batch: Whose they are.
+            jobs: The requests.
+            offset: Where the input goes on.
+            slack: Set for requests that a provider's batch gets: they are due when its time is over.
+                Otherwise they are due at once.
+        """
 
     async def ended_jobs(self, batch: Batch, *, most: int, most_bytes: int) -> Sequence[EndedJob]:
         """Read what the next requests came to, as long as all before them have their end."""
@@ -69,6 +81,13 @@ class BatchInputs(Protocol):
         Raises:
             NotFoundError: It is gone.
         """
+
+
+class SlackInputs(Protocol):
+    """Requests that providers' batches get."""
+
+    async def put(self, batch: Batch, data: bytes) -> InputPart:
+        """Write requests down, each a line of a batch's input."""
 
 
 class BatchCancellation(Protocol):

@@ -19,6 +19,7 @@ from services.scheduler.domain.batch_intake import BatchIntake
 from services.scheduler.domain.batch_ports import BatchCancellation, BatchChangedError, Batches, BatchInputs
 from services.scheduler.domain.batch_validation import BatchValidation
 from services.scheduler.domain.batch_window import BatchPace, BatchWindow, Room
+from services.scheduler.domain.slack import Slack, SlackRule, no_slack
 from shared.contracts.batches import BatchStatus
 from shared.errors import NotFoundError, PenstockError
 
@@ -44,6 +45,7 @@ class BatchWork:
         least: Requests that are worth a transaction while there is no hurry.
         known_model: Raises ModelNotFoundError for a model that nobody serves.
         max_requests: Of a batch.
+        slack: Says which batches a provider's own batch API gets.
         clock: Tells the time.
     """
 
@@ -57,6 +59,7 @@ class BatchWork:
     least: int
     known_model: Callable[[str], object]
     max_requests: int
+    slack: SlackRule = no_slack
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _checking: tuple[UUID, BatchValidation] | None = field(default=None)
     _waiting: dict[UUID, datetime] = field(default_factory=dict)
@@ -147,7 +150,13 @@ class BatchWork:
 
     async def _run(self, batch: Batch, room: Room) -> bool:
         over = self.clock() >= batch.expires_at
-        batch, fed = (batch, False) if over else await self._feed(batch, room)
+        slack = None if over else self.slack(batch, self.clock())
+        if over:
+            fed = False
+        elif slack is not None:
+            batch, fed = await self._put_aside(batch, slack)
+        else:
+            batch, fed = await self._feed(batch, room)
         batch, gathered = await self._gather(batch)
         if batch.open == 0 and (over or batch.inserted == batch.total):
             await self.batches.finalize(batch)
@@ -160,6 +169,14 @@ class BatchWork:
             if not room.worthwhile(batch, least=self.least):
                 return batch, False
             batch = await self.intake.insert(batch, room.left(batch))
+        return batch, True
+
+    async def _put_aside(self, batch: Batch, slack: Slack) -> tuple[Batch, bool]:
+        """Put in what a provider's batch gets: none of it waits for a worker, so there is always room."""
+        for _ in range(STEPS):
+            if batch.left == 0:
+                return batch, False
+            batch = await self.intake.insert(batch, batch.left, slack)
         return batch, True
 
     async def _gather(self, batch: Batch) -> tuple[Batch, bool]:
