@@ -192,11 +192,11 @@ def test_dead_letters_are_listed_replayed_and_discarded(fleet: Fleet):
 
 
 def test_only_an_operators_key_steers_the_fleet(fleet: Fleet):
-    refused = run(fleet, "queues", "--key", fleet.api_key, code=77)
+    refused = run(fleet, "queues", "--api-key", fleet.api_key, code=77)
     assert "operator" in refused
     assert fleet.api_key not in refused
     made = run(fleet, "keys", "create", "--name", "second operator", "--operator").strip()
-    assert "taking" in run(fleet, "workers", "--url", fleet.url, "--key", made)
+    assert "taking" in run(fleet, "workers", "--url", fleet.url, "--api-key", made)
     status, _, answer = fleet.request("GET", "/api/v1/admin/queues")
     envelope = json.loads(answer)
     assert (status, envelope["success"], envelope["error"]) == (403, False, "operator_required")
