@@ -24,13 +24,14 @@ from services.ingress.domain.after_the_end import (
     why_not_retried,
 )
 from services.ingress.domain.bulk import read_selection
+from services.ingress.domain.checks import refuse_unknown
 from services.ingress.domain.job import PREFIX
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.domain.json_text import parse_object
 from services.ingress.domain.retrying import RETRY_FIELDS, read_terms
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
-from shared.errors import ConflictError, InvalidRequestError, PenstockError
+from shared.errors import ConflictError, PenstockError
 
 
 class JobChangeEndpoints:
@@ -65,7 +66,7 @@ class JobChangeEndpoints:
     async def retry(self, request: Request) -> Response:
         """Queue a job that ended without success again, as its next attempt."""
         fields = await self._fields(request)
-        _refuse_unknown(fields)
+        refuse_unknown(fields, RETRY_FIELDS)
         return await self._one(request, self._retrying(fields))
 
     async def cancel_many(self, request: Request) -> Response:
@@ -120,11 +121,6 @@ class JobChangeEndpoints:
 
 def _job_id(request: Request) -> UUID:
     return parse_public_id(PREFIX, request.path_params["job_id"])
-
-
-def _refuse_unknown(fields: Mapping[str, Any]) -> None:
-    for name in sorted(fields.keys() - RETRY_FIELDS):
-        raise InvalidRequestError(f"Unrecognized request argument: {name[:80]!r}.", param=name[:80])
 
 
 def _render(outcome: Outcome, action: str, *, dry_run: bool) -> dict[str, object]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from services.ingress.domain.checks import expect, storable, wrong_type
+from services.ingress.domain.checks import expect, refuse_unknown, storable, wrong_type
 from services.ingress.domain.job import PREFIX
 from services.ingress.domain.job_filter import JobFilter, read_filter
 from shared.contracts.ids import parse_public_id
@@ -45,11 +45,7 @@ def read_selection(
     Raises:
         InvalidRequestError: With the field at fault.
     """
-    unknown = sorted(fields.keys() - _FIELDS - set(more))
-    if unknown:
-        raise InvalidRequestError(
-            f"Unrecognized request argument: {unknown[0][:80]!r}.", param=unknown[0][:80]
-        )
+    refuse_unknown(fields, _FIELDS | set(more))
     dry_run = fields.get("dry_run") or False
     expect(dry_run, "a boolean", "dry_run")
     ids, conditions = fields.get("ids"), fields.get("filter")
