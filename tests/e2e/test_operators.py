@@ -17,6 +17,8 @@ pytestmark = pytest.mark.e2e
 IMAGES = "jobs.image.batch.v1"
 EMBEDDINGS = "jobs.embedding.interactive.v1"
 CHATS = "jobs.chat.batch.v1"
+on_one_broker = pytest.mark.parametrize("fleet", ["embedded"], indirect=True, scope="session")
+"""What no broker has a part in."""
 
 
 def run(fleet: Fleet, *arguments: str, code: int = 0) -> str:
@@ -191,6 +193,7 @@ def test_dead_letters_are_listed_replayed_and_discarded(fleet: Fleet):
     assert dead() == []
 
 
+@on_one_broker
 def test_only_an_operators_key_steers_the_fleet(fleet: Fleet):
     refused = run(fleet, "queues", "--api-key", fleet.api_key, code=77)
     assert "operator" in refused
@@ -202,6 +205,7 @@ def test_only_an_operators_key_steers_the_fleet(fleet: Fleet):
     assert (status, envelope["success"], envelope["error"]) == (403, False, "operator_required")
 
 
+@on_one_broker
 def test_what_operators_did_is_in_the_log_with_their_key(fleet: Fleet):
     admin(fleet, f"queues/{IMAGES}/resume", "POST")
     lines = (fleet.data_dir / "logs" / "ingress.log").read_text().splitlines()
