@@ -39,7 +39,15 @@ def queue(fleet: Fleet, name: str) -> dict[str, Any]:
 
 
 def workers(fleet: Fleet) -> list[dict[str, Any]]:
-    return list(admin(fleet, "workers"))
+    """Ask until they answer: a busy machine may let one miss the half second that is waited."""
+    found: list[dict[str, Any]] = []
+
+    def answered() -> bool:
+        found[:] = admin(fleet, "workers")
+        return bool(found)
+
+    fleet.wait_until(answered, "the worker answers")
+    return found
 
 
 def chat(text: str, **simulator: Any) -> dict[str, Any]:
@@ -90,13 +98,14 @@ def test_every_queue_is_shown_with_figures_or_with_the_reason_why_there_are_none
 def test_a_running_job_is_seen_where_it_runs_and_work_has_a_rate(fleet: Fleet):
     job = submit(fleet, "slow", delay_ms=60_000)
     fleet.wait_until(lambda: queue(fleet, CHATS)["in_flight"] == 1, "the job is in flight")
-    (worker,) = json.loads(run(fleet, "workers", "--json"))
+    (worker,) = workers(fleet)
     (running,) = worker["jobs"]
     assert (running["id"], running["lane"], running["operation"]) == (job["id"], "batch", "chat")
     assert running["model"] == "simulator/echo"
     assert running["running_s"] > 0
     assert worker["queues"][CHATS]["held"] == 1
-    assert job["id"] in run(fleet, "workers")
+    fleet.wait_until(lambda: job["id"] in run(fleet, "workers"), "the table shows it")
+    fleet.wait_until(lambda: job["id"] in run(fleet, "workers", "--json"), "so does the JSON")
     assert queue(fleet, CHATS)["rate"]["in_per_s"] > 0
     assert fleet.json("POST", job["urls"]["cancel"])["status"] == "cancelled"
     fleet.wait_until(lambda: queue(fleet, CHATS)["rate"]["out_per_s"] > 0, "the end of it is counted")
