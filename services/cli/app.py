@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.data_dir import DataDir
-from services.cli.operators import queues, workers
+from services.cli.operator_commands import queues, workers
 from services.cli.options import DEFAULT_FOLDER, Folder, Json
 from services.cli.webhook_commands import webhooks
 

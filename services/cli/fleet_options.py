@@ -4,13 +4,21 @@ from typing import Annotated
 
 import typer
 
+_FOLDERS = "that of the data folder"
+
 Url = Annotated[
     str | None,
     typer.Option(
-        "--url", envvar="PENSTOCK_URL", help="Another fleet than the data folder's, e.g. https://ai.example."
+        "--url", envvar="PENSTOCK_URL", help="The fleet, e.g. https://ai.example.", show_default=_FOLDERS
     ),
 ]
 Key = Annotated[
     str | None,
-    typer.Option("--api-key", envvar="PENSTOCK_API_KEY", help="Another key than the data folder's."),
+    typer.Option("--api-key", envvar="PENSTOCK_API_KEY", help="A tenant's key.", show_default=_FOLDERS),
+]
+OperatorKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key", envvar="PENSTOCK_OPERATOR_KEY", help="An operator's key.", show_default=_FOLDERS
+    ),
 ]

@@ -1,14 +1,7 @@
 """Tables for people, JSON for programs."""
 
 import json
-import sys
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
-
-WIDTH_OFF_TERMINAL = 200
-"""Where the output goes to a file or a program, no column is cut."""
 
 
 def print_json(value: object) -> None:
@@ -16,16 +9,26 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=1))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows; columns whose name begins with ``>`` are aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL
-    Console(width=width, highlight=False, markup=False, soft_wrap=False).print(table)
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows aligned below their headings."""
+    print(aligned(headings, rows))
+
+
+def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align rows; columns whose heading begins with ``>`` to the right.
+
+    Nothing is cut: what stands in a table, such as an id, is there to be used again.
+    """
+    names = [heading.removeprefix(">") for heading in headings]
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    spelled = [
+        f"{'>' if heading.startswith('>') else '<'}{width}"
+        for heading, width in zip(headings, widths, strict=True)
+    ]
+    return "\n".join(
+        "  ".join(format(cell, how) for cell, how in zip(row, spelled, strict=True)).rstrip()
+        for row in [names, *rows]
+    )
 
 
 def number(value: float | None, *, digits: int = 0) -> str:

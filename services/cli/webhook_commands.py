@@ -1,12 +1,15 @@
 """``penstock webhooks``: its commands and their options; each imports what it needs when it runs."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.data_dir import DataDir
 from services.cli.fleet_options import Key, Url
 from services.cli.options import DEFAULT_FOLDER, Folder, Json
+
+if TYPE_CHECKING:
+    from services.cli.fleet_api import FleetApi
 
 webhooks = typer.Typer(help="Look after webhooks of a running fleet.", no_args_is_help=True)
 
@@ -37,10 +40,9 @@ def listen(
 ) -> None:
     """Print and verify deliveries on this machine until Ctrl-C; the endpoint is removed at the end."""
     from services.cli.commands import listen  # noqa: PLC0415
-    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
 
     listen.run(
-        FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key),
+        _api(data_dir, url, api_key),
         listen.Listening(
             events=events,
             host=host,
@@ -58,9 +60,8 @@ def endpoints(
 ) -> None:
     """List the endpoints."""
     from services.cli.commands import webhooks as command  # noqa: PLC0415
-    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
 
-    command.endpoints(FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key), as_json=as_json)
+    command.endpoints(_api(data_dir, url, api_key), as_json=as_json)
 
 
 @webhooks.command()
@@ -79,10 +80,9 @@ def deliveries(
 ) -> None:
     """List deliveries, newest first."""
     from services.cli.commands import webhooks as command  # noqa: PLC0415
-    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
 
     command.deliveries(
-        FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key),
+        _api(data_dir, url, api_key),
         endpoint,
         _conditions(status, event_type, since, until),
         limit=limit,
@@ -104,10 +104,9 @@ def redeliver(
 ) -> None:
     """Send a delivery again, or those of an endpoint that failed."""
     from services.cli.commands import webhooks as command  # noqa: PLC0415
-    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
 
     command.redeliver(
-        FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key),
+        _api(data_dir, url, api_key),
         wanted,
         _conditions(status, event_type, since, until),
     )
@@ -124,13 +123,17 @@ def send_test(
 ) -> None:
     """Send a test event and show how it went; exit code 1 when it was not taken."""
     from services.cli.commands import webhooks as command  # noqa: PLC0415
-    from services.cli.fleet_api import FleetAddress  # noqa: PLC0415
 
-    address = FleetAddress.find(DataDir.at(data_dir), url=url, api_key=api_key)
-    raise typer.Exit(command.send_test(address, endpoint, as_json=as_json))
+    raise typer.Exit(command.send_test(_api(data_dir, url, api_key), endpoint, as_json=as_json))
 
 
 def _conditions(
     status: str | None, event_type: str | None, since: str | None, until: str | None
 ) -> dict[str, str | None]:
     return {"status": status, "type": event_type, "created_after": since, "created_before": until}
+
+
+def _api(data_dir: Folder, url: str | None, api_key: str | None) -> "FleetApi":
+    from services.cli.fleet_api import FleetApi  # noqa: PLC0415
+
+    return FleetApi.find(DataDir.at(data_dir), url=url, key=api_key)

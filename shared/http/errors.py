@@ -68,11 +68,6 @@ def openai_error(error: PenstockError) -> dict[str, Any]:
     return openai_error_of_failure(failure_of(error))
 
 
-def error_headers(error: PenstockError) -> dict[str, str]:
-    """Render the headers of the answer to a request that failed with ``error``."""
-    return error_headers_of_failure(failure_of(error))
-
-
 def retry_after(seconds: float) -> int:
     """Round a wait up to whole seconds, as the header wants it; at least one second, at most one day."""
     if not seconds < _LONGEST_RETRY_AFTER_S:  # infinity and NaN, too

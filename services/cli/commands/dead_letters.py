@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from services.cli.admin_api import AdminApi, path_of
-from services.cli.errors import CommandError
+from services.cli.errors import EXIT_USAGE, CommandError
+from services.cli.fleet_api import ADMIN, FleetApi, path_of
 from services.cli.tables import duration, number, print_json, print_table
 
-EXIT_USAGE = 2
 EXCERPT = 60
 _COLUMNS = ("ID", "JOB", "REASON", ">ATTEMPTS", ">AGE", ">BYTES", "BODY")
 
 
 def show(
-    api: AdminApi,
+    api: FleetApi,
     name: str,
     *,
     reason: str | None,
@@ -22,19 +21,19 @@ def show(
     as_json: bool,
 ) -> None:
     """Print one page of dead letters, the oldest first."""
-    path = path_of("queues", name, "dead-letters")
+    path = path_of(*ADMIN, "queues", name, "dead-letters")
     excerpt = None if as_json else EXCERPT
     answer = api.get(
         path, reason=reason, older_than_s=older_than_s, page=page, per_page=limit, excerpt=excerpt
     )
     if as_json:
-        print_json(answer.data)
+        print_json(answer["data"])
         return
-    print_table(_COLUMNS, [_row(letter) for letter in answer.data])
-    print(f"{len(answer.data)} shown; {answer.message}")
+    print_table(_COLUMNS, [_row(letter) for letter in answer["data"]])
+    print(f"{len(answer['data'])} shown; {answer['message']}")
 
 
-def act(api: AdminApi, name: str, action: str, selection: dict[str, Any], *, as_json: bool) -> int:
+def act(api: FleetApi, name: str, action: str, selection: dict[str, Any], *, as_json: bool) -> int:
     """Replay or discard; returns the exit code: 1 when some were meant and stay.
 
     Raises:
@@ -43,15 +42,15 @@ def act(api: AdminApi, name: str, action: str, selection: dict[str, Any], *, as_
     chosen = {what: value for what, value in selection.items() if value}
     if not chosen:
         raise CommandError("Say which: --id, --reason, --older-than, or --all.", exit_code=EXIT_USAGE)
-    path = path_of("queues", name, "dead-letters", action)
+    path = path_of(*ADMIN, "queues", name, "dead-letters", action)
     if action == "discard":
         discarded = _repeated(api, path, chosen, "discarded")
         _tell({"discarded": discarded}, f"{discarded} deleted.", as_json=as_json)
         return 0
-    done = api.post(path, chosen).data
+    done = api.post(path, chosen)["data"]
     replayed = done["replayed"]
     while done["more"] and done["replayed"]:
-        done = api.post(path, chosen).data
+        done = api.post(path, chosen)["data"]
         replayed += done["replayed"]
     _tell({**done, "replayed": replayed}, f"{replayed} put back on the queue.", as_json=as_json)
     if not as_json:
@@ -60,10 +59,10 @@ def act(api: AdminApi, name: str, action: str, selection: dict[str, Any], *, as_
     return 1 if done["staying_count"] else 0
 
 
-def _repeated(api: AdminApi, path: str, chosen: dict[str, Any], what: str) -> int:
+def _repeated(api: FleetApi, path: str, chosen: dict[str, Any], what: str) -> int:
     total = 0
     while True:
-        done = api.post(path, chosen).data
+        done = api.post(path, chosen)["data"]
         total += int(done[what])
         if not done["more"]:
             return total

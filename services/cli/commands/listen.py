@@ -17,13 +17,13 @@ import psutil
 from aiohttp import web
 
 from services.cli.errors import CommandError
-from services.cli.fleet_api import FleetAddress, FleetApi, RefusedError
+from services.cli.fleet_api import FleetApi, RefusedError, path_of
 from services.cli.listening.forwarding import Forwarder
 from services.cli.listening.received import Received
 from services.cli.listening.receiver import receiving
 from shared.security.webhook_signatures import SignatureError, verify
 
-ENDPOINTS = "/v1/webhook_endpoints"
+ENDPOINTS = ("v1", "webhook_endpoints")
 MARK = "penstock_listener"
 """Member of the metadata that tells a listener's endpoint from others."""
 
@@ -40,20 +40,20 @@ class Listening:
     as_json: bool
 
 
-def run(address: FleetAddress, wanted: Listening) -> None:
+def run(api: FleetApi, wanted: Listening) -> None:
     """Listen until Ctrl-C or SIGTERM; the endpoint is there for as long.
 
     Raises:
         CommandError: The fleet does not take the endpoint, or the port cannot be listened on.
     """
-    asyncio.run(_listen(address, wanted))
+    asyncio.run(_listen(api, wanted))
 
 
-async def _listen(address: FleetAddress, wanted: Listening) -> None:
+async def _listen(api: FleetApi, wanted: Listening) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with FleetApi(address) as api, aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession() as http:
         forward = None if wanted.forward_to is None else Forwarder(wanted.forward_to, http)
         desk = _Desk(forward=forward, as_json=wanted.as_json)
         async with receiving(desk.take, host=wanted.host, port=wanted.port) as port:
@@ -100,7 +100,7 @@ def _objection(secret: str, headers: Mapping[str, str], body: bytes) -> str:
 @asynccontextmanager
 async def _endpoint(api: FleetApi, url: str, events: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
     """Have an endpoint while the block runs; what killed listeners of this machine left is removed."""
-    await _remove_leftovers(api)
+    await asyncio.to_thread(_remove_leftovers, api)
     mark = {"host": socket.gethostname(), "pid": os.getpid(), "since": int(psutil.Process().create_time())}
     wanted = {
         "url": url,
@@ -109,7 +109,7 @@ async def _endpoint(api: FleetApi, url: str, events: Sequence[str]) -> AsyncIter
         "metadata": {MARK: mark},
     }
     try:
-        endpoint = await api.request("POST", ENDPOINTS, wanted)
+        endpoint = await asyncio.to_thread(api.post, path_of(*ENDPOINTS), wanted)
     except RefusedError as error:
         if error.code != "url_not_allowed":
             raise
@@ -121,16 +121,16 @@ async def _endpoint(api: FleetApi, url: str, events: Sequence[str]) -> AsyncIter
         yield endpoint
     finally:
         try:
-            await api.request("DELETE", f"{ENDPOINTS}/{endpoint['id']}")
+            await asyncio.to_thread(api.delete, path_of(*ENDPOINTS, endpoint["id"]))
         except CommandError as error:
             raise CommandError(f"The endpoint {endpoint['id']} is still there: {error}") from None
 
 
-async def _remove_leftovers(api: FleetApi) -> None:
-    for endpoint in (await api.request("GET", ENDPOINTS, query={"limit": "100"}))["data"]:
+def _remove_leftovers(api: FleetApi) -> None:
+    for endpoint in api.get(path_of(*ENDPOINTS), limit=100)["data"]:
         mark = endpoint["metadata"].get(MARK)
         if isinstance(mark, dict) and mark.get("host") == socket.gethostname() and not _lives(mark):
-            await api.request("DELETE", f"{ENDPOINTS}/{endpoint['id']}")
+            api.delete(path_of(*ENDPOINTS, endpoint["id"]))
 
 
 def _lives(mark: Mapping[str, Any]) -> bool:

@@ -4,22 +4,21 @@ import sys
 import time
 from typing import Any
 
-from services.cli.admin_api import AdminApi, path_of
-from services.cli.errors import CommandError
+from services.cli.errors import EXIT_USAGE, CommandError
+from services.cli.fleet_api import ADMIN, FleetApi, path_of
 from services.cli.tables import duration, number, print_json, print_table
 
 WATCH_INTERVAL_S = 2.0
 DRAIN_INTERVAL_S = 0.5
-EXIT_USAGE = 2
 _CLEAR = "\x1b[H\x1b[2J"
 _COLUMNS = ("QUEUE", "STATE", ">DEPTH", ">IN FLIGHT", ">CONSUMERS", ">IN/S", ">OUT/S", ">OLDEST", ">DEAD")
 
 
-def show(api: AdminApi, *, as_json: bool, watch: bool, every: bool) -> None:
+def show(api: FleetApi, *, as_json: bool, watch: bool, every: bool) -> None:
     """Print every queue; with ``watch``, again and again until Ctrl-C."""
     try:
         while True:
-            queues = api.get("/queues").data
+            queues = api.get(path_of(*ADMIN, "queues"))["data"]
             if watch and not as_json and sys.stdout.isatty():
                 print(_CLEAR, end="")
             if as_json:
@@ -33,40 +32,40 @@ def show(api: AdminApi, *, as_json: bool, watch: bool, every: bool) -> None:
         return
 
 
-def steer(api: AdminApi, action: str, name: str, *, as_json: bool) -> None:
+def steer(api: FleetApi, action: str, name: str, *, as_json: bool) -> None:
     """Pause, resume or drain a queue."""
-    answer = api.post(path_of("queues", name, action))
+    answer = api.post(path_of(*ADMIN, "queues", name, action))
     if as_json:
-        print_json(answer.data)
+        print_json(answer["data"])
     else:
-        print(f"{answer.data['name']}: {answer.message}")
+        print(f"{answer['data']['name']}: {answer['message']}")
 
 
-def wait_drained(api: AdminApi, name: str) -> None:
+def wait_drained(api: FleetApi, name: str) -> None:
     """Return when a queue that is being drained is empty.
 
     Raises:
         CommandError: Somebody has resumed or paused it meanwhile.
     """
-    while (queue := api.get(path_of("queues", name)).data)["state"] == "draining":
+    while (queue := api.get(path_of(*ADMIN, "queues", name))["data"])["state"] == "draining":
         time.sleep(DRAIN_INTERVAL_S)
     if queue["state"] != "drained":
         raise CommandError(f"{queue['name']} is {queue['state']} now; it was not drained to its end.")
     print(f"{queue['name']}: drained.")
 
 
-def purge(api: AdminApi, name: str, confirm: str | None, *, as_json: bool) -> None:
+def purge(api: FleetApi, name: str, confirm: str | None, *, as_json: bool) -> None:
     """Cancel everything that waits in a queue, as often as it takes.
 
     Raises:
         CommandError: It was not confirmed.
     """
-    queue = api.get(path_of("queues", name)).data
+    queue = api.get(path_of(*ADMIN, "queues", name))["data"]
     if confirm is None:
         confirm = _asked(queue)
     total: dict[str, Any] = {}
     while True:
-        done = api.post(path_of("queues", name, "purge"), {"confirm": confirm}).data
+        done = api.post(path_of(*ADMIN, "queues", name, "purge"), {"confirm": confirm})["data"]
         for what, count in done.items():
             total[what] = count if what == "more" else total.get(what, 0) + count
         if not done["more"]:

@@ -7,14 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from services.cli.data_dir import DataDir
+from services.cli.errors import EXIT_NO_FLEET
 from services.cli.lock import FleetLock
 from services.cli.memory import memory_mb
 from services.cli.probe import Readiness, readiness
 from services.cli.state import Entry, FleetState
 
 EXIT_NOT_READY = 1
-EXIT_NOT_RUNNING = 3
-"""As ``systemctl status`` has it."""
 
 
 def run(folder: DataDir, *, as_json: bool) -> int:
@@ -25,7 +24,7 @@ def run(folder: DataDir, *, as_json: bool) -> int:
             print(json.dumps({"running": False, "data_dir": str(folder.path), "services": [], "engines": []}))
         else:
             print(f"No fleet runs in {folder.path}. `penstock up` starts one.")
-        return EXIT_NOT_RUNNING
+        return EXIT_NO_FLEET
     report = _report(folder, state, asyncio.run(_ask(state.services)))
     print(json.dumps(report, indent=1) if as_json else _table(report))
     return 0 if report["ready"] else EXIT_NOT_READY

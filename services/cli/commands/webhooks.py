@@ -1,30 +1,30 @@
 """``penstock webhooks``: endpoints and deliveries of a running fleet."""
 
-import asyncio
-import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from services.cli.columns import columns
 from services.cli.errors import CommandError
-from services.cli.fleet_api import FleetAddress, FleetApi
+from services.cli.fleet_api import FleetApi, path_of
+from services.cli.tables import print_json, print_table
 
-ENDPOINTS = "/v1/webhook_endpoints"
-DELIVERIES = "/v1/webhook_deliveries"
+ENDPOINTS = ("v1", "webhook_endpoints")
+DELIVERIES = ("v1", "webhook_deliveries")
 OUTCOME_LIMIT_S = 20.0
 POLL_S = 0.2
 PAGE = 100
+_DELIVERY = ("ID", "CREATED", "TYPE", "STATUS", ">TRIES", "ANSWER", ">MS", "NEXT")
 
 
-def endpoints(address: FleetAddress, *, as_json: bool) -> None:
+def endpoints(api: FleetApi, *, as_json: bool) -> None:
     """Print every endpoint, newest first."""
-    found = asyncio.run(_pages(address, ENDPOINTS, {}, limit=None))
+    found = _pages(api, path_of(*ENDPOINTS), {}, limit=None)
     _print(found, ("ID", "STATE", "EVENTS", "URL"), _endpoint, as_json=as_json)
 
 
 def deliveries(
-    address: FleetAddress,
+    api: FleetApi,
     endpoint: str | None,
     conditions: Mapping[str, str | None],
     *,
@@ -32,13 +32,12 @@ def deliveries(
     as_json: bool,
 ) -> None:
     """Print the newest deliveries that fulfil the conditions, of one endpoint or of all."""
-    path = f"{ENDPOINTS}/{endpoint}/deliveries" if endpoint else DELIVERIES
-    found = asyncio.run(_pages(address, path, conditions, limit=limit))
-    headings = ("ID", "CREATED", "TYPE", "STATUS", "TRIES", "ANSWER", "MS", "NEXT")
-    _print(found, headings, _delivery, as_json=as_json)
+    path = path_of(*ENDPOINTS, endpoint, "deliveries") if endpoint else path_of(*DELIVERIES)
+    found = _pages(api, path, conditions, limit=limit)
+    _print(found, _DELIVERY, _delivery, as_json=as_json)
 
 
-def redeliver(address: FleetAddress, wanted: str, conditions: Mapping[str, str | None]) -> None:
+def redeliver(api: FleetApi, wanted: str, conditions: Mapping[str, str | None]) -> None:
     """Have one delivery sent again, or those of an endpoint that fulfil the conditions.
 
     Raises:
@@ -48,55 +47,41 @@ def redeliver(address: FleetAddress, wanted: str, conditions: Mapping[str, str |
     if wanted.startswith("whd_"):
         if named:
             raise CommandError("Conditions choose among an endpoint's deliveries: name the endpoint.")
-        asyncio.run(_request(address, "POST", f"{DELIVERIES}/{wanted}/redeliver"))
+        api.post(path_of(*DELIVERIES, wanted, "redeliver"))
         print("It is sent again.")
         return
-    done = asyncio.run(_request(address, "POST", f"{ENDPOINTS}/{wanted}/redeliver", named))
+    done = api.post(path_of(*ENDPOINTS, wanted, "redeliver"), named)
     print(f"{done['redelivered']} are sent again.")
 
 
-def send_test(address: FleetAddress, endpoint: str, *, as_json: bool) -> int:
+def send_test(api: FleetApi, endpoint: str, *, as_json: bool) -> int:
     """Send a test event and wait for its first answer; returns the exit code."""
-    delivery = asyncio.run(_test(address, endpoint))
-    _print(
-        [delivery],
-        ("ID", "CREATED", "TYPE", "STATUS", "TRIES", "ANSWER", "MS", "NEXT"),
-        _delivery,
-        as_json=as_json,
-    )
+    delivery = _test(api, endpoint)
+    _print([delivery], _DELIVERY, _delivery, as_json=as_json)
     return 0 if delivery["status"] == "delivered" else 1
 
 
-async def _request(address: FleetAddress, method: str, path: str, body: Any = None) -> Any:
-    async with FleetApi(address) as api:
-        return await api.request(method, path, body)
-
-
-async def _pages(
-    address: FleetAddress, path: str, query: Mapping[str, str | None], *, limit: int | None
+def _pages(
+    api: FleetApi, path: str, query: Mapping[str, str | None], *, limit: int | None
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: str | None = None
-    async with FleetApi(address) as api:
-        while limit is None or len(found) < limit:
-            size = PAGE if limit is None else min(PAGE, limit - len(found))
-            page = await api.request("GET", path, query={**query, "limit": str(size), "after": after})
-            found += page["data"]
-            after = page["last_id"]
-            if not page["has_more"]:
-                break
+    while limit is None or len(found) < limit:
+        size = PAGE if limit is None else min(PAGE, limit - len(found))
+        page = api.get(path, **query, limit=size, after=after)
+        found += page["data"]
+        after = page["last_id"]
+        if not page["has_more"]:
+            break
     return found
 
 
-async def _test(address: FleetAddress, endpoint: str) -> dict[str, Any]:
-    async with FleetApi(address) as api:
-        delivery: dict[str, Any] = await api.request("POST", f"{ENDPOINTS}/{endpoint}/test")
-        until = asyncio.get_running_loop().time() + OUTCOME_LIMIT_S
-        while delivery["attempts"] == 0 and delivery["status"] == "pending":
-            if asyncio.get_running_loop().time() > until:
-                break
-            await asyncio.sleep(POLL_S)
-            delivery = await api.request("GET", f"{DELIVERIES}/{delivery['id']}")
+def _test(api: FleetApi, endpoint: str) -> dict[str, Any]:
+    delivery: dict[str, Any] = api.post(path_of(*ENDPOINTS, endpoint, "test"))
+    until = time.monotonic() + OUTCOME_LIMIT_S
+    while delivery["attempts"] == 0 and delivery["status"] == "pending" and time.monotonic() < until:
+        time.sleep(POLL_S)
+        delivery = api.get(path_of(*DELIVERIES, delivery["id"]))
     return delivery
 
 
@@ -107,7 +92,10 @@ def _print(
     *,
     as_json: bool,
 ) -> None:
-    print(json.dumps(found, indent=1) if as_json else columns(headings, [row(one) for one in found]))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(headings, [row(one) for one in found])
 
 
 def _endpoint(one: Mapping[str, Any]) -> Sequence[str]:

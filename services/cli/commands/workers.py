@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.cli.admin_api import AdminApi, path_of
+from services.cli.fleet_api import ADMIN, FleetApi, path_of
 from services.cli.tables import duration, number, print_json, print_table
 
 _WORKERS = ("WORKER", "STATE", "VERSION", ">UP", ">RUNNING", ">HELD", ">OUT/S", ">QUEUES")
@@ -10,9 +10,9 @@ _JOBS = ("JOB", "WORKER", "OPERATION", "LANE", "MODEL", ">ATTEMPT", ">RUNNING")
 _SHOWN = 20
 
 
-def show(api: AdminApi, *, as_json: bool) -> None:
+def show(api: FleetApi, *, as_json: bool) -> None:
     """Print the workers, and the jobs that have run longest."""
-    workers = api.get("/workers").data
+    workers = api.get(path_of(*ADMIN, "workers"))["data"]
     if as_json:
         print_json(workers)
         return
@@ -26,13 +26,13 @@ def show(api: AdminApi, *, as_json: bool) -> None:
         print_table(_JOBS, [_job_row(job, name) for job, name in jobs[:_SHOWN]])
 
 
-def steer(api: AdminApi, action: str, name: str, *, as_json: bool) -> None:
+def steer(api: FleetApi, action: str, name: str, *, as_json: bool) -> None:
     """Drain or resume a worker."""
-    answer = api.post(path_of("workers", name, action))
+    answer = api.post(path_of(*ADMIN, "workers", name, action))
     if as_json:
-        print_json(answer.data)
+        print_json(answer["data"])
     else:
-        print(f"{answer.data['name']}: {answer.message}")
+        print(f"{answer['data']['name']}: {answer['message']}")
 
 
 def _row(worker: dict[str, Any]) -> list[str]:

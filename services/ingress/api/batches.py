@@ -12,11 +12,12 @@ from services.ingress.api.answers import json_answer
 from services.ingress.api.body import read_body
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.idempotency import Created, CreateOnce
+from services.ingress.api.listing import list_answer
 from services.ingress.domain.batch_submission import read_batch_submission
 from services.ingress.domain.page import read_page
 from services.ingress.settings import IngressSection
 from shared.contracts.batches import BATCH_PREFIX, BatchStatus
-from shared.contracts.ids import new_id, parse_public_id, public_id
+from shared.contracts.ids import new_id, parse_public_id
 from shared.errors import ConflictError
 from shared.observability.tracing import inject
 from shared.storage.postgres import Connection
@@ -73,15 +74,7 @@ class BatchEndpoints:
             parse_id=partial(parse_public_id, BATCH_PREFIX),
         )
         batches, has_more = await self._rows.page(principal_of(request).tenant_id, wanted)
-        ids = [public_id(BATCH_PREFIX, batch.id) for batch in batches]
-        page = {
-            "object": "list",
-            "data": [batch.document() for batch in batches],
-            "first_id": ids[0] if ids else None,
-            "last_id": ids[-1] if ids else None,
-            "has_more": has_more,
-        }
-        return json_answer(page)
+        return list_answer([batch.document() for batch in batches], has_more=has_more)
 
     async def cancel(self, request: Request) -> Response:
         """Have a batch cancelled: first ``cancelling``, then ``cancelled`` with what there is."""

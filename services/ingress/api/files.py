@@ -13,11 +13,12 @@ from services.ingress.adapters.uploads import Uploads
 from services.ingress.api.answers import json_answer
 from services.ingress.api.context import context_of, principal_of
 from services.ingress.api.form import read_form
+from services.ingress.api.listing import list_answer
 from services.ingress.domain.file import render_deleted
 from services.ingress.domain.file_form import file_name, read_file_form
 from services.ingress.domain.page import read_page
 from services.ingress.settings import IngressSection
-from shared.contracts.batches import parse_file_id, public_file_id
+from shared.contracts.batches import parse_file_id
 from shared.errors import PayloadTooLargeError
 from shared.storage.files import FileStore
 
@@ -70,15 +71,7 @@ class FileEndpoints:
             parse_id=parse_file_id,
         )
         files, has_more = await self._rows.page(principal_of(request).tenant_id, wanted)
-        ids = [public_file_id(file.id) for file in files]
-        page = {
-            "object": "list",
-            "data": [file.render() for file in files],
-            "first_id": ids[0] if ids else None,
-            "last_id": ids[-1] if ids else None,
-            "has_more": has_more,
-        }
-        return json_answer(page)
+        return list_answer([file.render() for file in files], has_more=has_more)
 
     async def get(self, request: Request) -> Response:
         """Show a file."""

@@ -31,7 +31,7 @@ from services.ingress.domain.json_text import parse_object
 from services.ingress.domain.retrying import RETRY_FIELDS, RetryTerms, read_terms
 from services.ingress.settings import IngressSection
 from shared.contracts.ids import parse_public_id, public_id
-from shared.errors import ConflictError, InvalidRequestError, PenstockError
+from shared.errors import ConflictError, PenstockError
 from shared.storage.postgres import Connection
 
 
@@ -113,7 +113,7 @@ class JobChangeEndpoints:
 
     def _terms(self, body: bytes) -> RetryTerms:
         fields = _fields_of(body)
-        _refuse_unknown(fields)
+        refuse_unknown(fields, RETRY_FIELDS)
         return read_terms(fields, self._limits, datetime.now(UTC))
 
     def _retrying(self, fields: Mapping[str, Any]) -> Change:
@@ -150,11 +150,6 @@ def _fields_of(body: bytes) -> Mapping[str, Any]:
 
 def _job_id(request: Request) -> UUID:
     return parse_public_id(PREFIX, request.path_params["job_id"])
-
-
-def _refuse_unknown(fields: Mapping[str, Any]) -> None:
-    for name in sorted(fields.keys() - RETRY_FIELDS):
-        raise InvalidRequestError(f"Unrecognized request argument: {name[:80]!r}.", param=name[:80])
 
 
 def _render(outcome: Outcome, action: str, *, dry_run: bool) -> dict[str, object]:

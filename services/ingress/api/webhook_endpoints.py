@@ -1,6 +1,7 @@
 """``/v1/webhook_endpoints``: create, look, change, remove, and their secrets."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from shared.security.egress import EgressPolicy
 from shared.storage.postgres import Connection
 
 
-class WebhookEndpointEndpoints:
+class WebhookEndpoints:
     """What the routes of webhook endpoints do."""
 
     def __init__(
@@ -67,7 +68,7 @@ class WebhookEndpointEndpoints:
         endpoints, has_more = await self._rows.page(
             principal_of(request).tenant_id,
             limit=read_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
-            before=read_after(PREFIX, query["after"]) if "after" in query else None,
+            before=read_after(query["after"], partial(parse_public_id, PREFIX)) if "after" in query else None,
         )
         return list_answer([endpoint.render() for endpoint in endpoints], has_more=has_more)
 

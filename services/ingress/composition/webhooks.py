@@ -12,7 +12,7 @@ from services.ingress.api.route import RawRoute
 from services.ingress.api.routes.webhook_deliveries import webhook_delivery_routes
 from services.ingress.api.routes.webhooks import webhook_endpoint_routes, webhook_secret_routes
 from services.ingress.api.webhook_deliveries import WebhookDeliveryEndpoints
-from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
+from services.ingress.api.webhook_endpoints import WebhookEndpoints
 from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 from services.ingress.composition.core import Core
 from shared.security.webhook_secrets import SecretBox
@@ -21,7 +21,7 @@ from shared.security.webhook_secrets import SecretBox
 def webhook_routes(core: Core) -> Iterator[RawRoute]:
     """Build what tenants say about whom to tell."""
     section, box = core.settings.ingress, SecretBox(core.settings.secret_key)
-    endpoints = WebhookEndpointEndpoints(
+    endpoints = WebhookEndpoints(
         rows=WebhookEndpointRows(core.database, box, max_endpoints=section.max_webhook_endpoints),
         once=CreateOnce(core.database, IdempotencyKeys(core.database)),
         egress=core.egress,

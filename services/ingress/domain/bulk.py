@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from services.ingress.domain.checks import expect, wrong_type
+from services.ingress.domain.checks import expect, refuse_unknown, wrong_type
 from services.ingress.domain.job import PREFIX
 from services.ingress.domain.job_filter import JobFilter, read_filter
 from services.ingress.domain.metadata import read_metadata
@@ -46,11 +46,7 @@ def read_selection(
     Raises:
         InvalidRequestError: With the field at fault.
     """
-    unknown = sorted(fields.keys() - _FIELDS - set(more))
-    if unknown:
-        raise InvalidRequestError(
-            f"Unrecognized request argument: {unknown[0][:80]!r}.", param=unknown[0][:80]
-        )
+    refuse_unknown(fields, _FIELDS | set(more))
     dry_run = fields.get("dry_run") or False
     expect(dry_run, "a boolean", "dry_run")
     ids, conditions = fields.get("ids"), fields.get("filter")

@@ -1,6 +1,6 @@
 """Checks that several kinds of request share; each names the field at fault as OpenAI does."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from services.ingress.domain.json_text import type_name
@@ -26,6 +26,18 @@ def required(fields: Mapping[str, Any], name: str, *, within: str = "") -> Any:
     if value is None:
         raise InvalidRequestError(f"Missing required parameter: '{within}{name}'.", param=within + name)
     return value
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse members that the route does not have.
+
+    Raises:
+        InvalidRequestError: With the first of them.
+    """
+    unknown = sorted(given.keys() - set(known))
+    if unknown:
+        name = unknown[0][:80]
+        raise InvalidRequestError(f"Unrecognized request argument: {name!r}.", param=name)
 
 
 def expect(value: object, kind: str, param: str) -> None:

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from services.ingress.domain.checks import storable
 from services.ingress.domain.job import PREFIX
-from services.ingress.domain.query import expect_known, read_limit, read_moment
+from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_after, read_limit, read_moment
 from shared.contracts.batches import BATCH_PREFIX
 from shared.contracts.ids import first_id_at, parse_public_id
 from shared.contracts.jobs import JobStatus, Lane, Operation
 from shared.errors import NotFoundError, UnprocessableRequestError
 
-DEFAULT_LIMIT = 20
 _KNOWN = {
     *("limit", "after", "status", "operation", "model", "lane", "background", "batch_id"),
     *("created_after", "created_before"),
@@ -63,10 +63,7 @@ def read_filter(query: dict[str, str]) -> JobFilter:
 
 
 def _after(text: str) -> UUID:
-    try:
-        return parse_public_id(PREFIX, text)
-    except NotFoundError:
-        raise UnprocessableRequestError("'after' must be the id of a job.", param="after") from None
+    return read_after(text, partial(parse_public_id, PREFIX))
 
 
 def _batch(text: str) -> UUID:

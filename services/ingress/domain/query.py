@@ -1,10 +1,9 @@
 """Query parameters that every list of objects takes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.contracts.ids import parse_public_id
 from shared.errors import NotFoundError, UnprocessableRequestError
 
 MAX_LIMIT = 100
@@ -22,29 +21,27 @@ def expect_known(query: Iterable[str], known: Collection[str]) -> None:
             raise UnprocessableRequestError(f"Unknown query parameter: {name[:80]!r}.", param=name[:80])
 
 
-def read_limit(text: str) -> int:
+def read_limit(text: str, most: int = MAX_LIMIT) -> int:
     """Read how many objects are on a page.
 
     Raises:
         UnprocessableRequestError: Not a number in bounds.
     """
-    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most:
         return int(text)
-    raise UnprocessableRequestError(f"'limit' must be from 1 to {MAX_LIMIT}.", param="limit")
+    raise UnprocessableRequestError(f"'limit' must be from 1 to {most}.", param="limit")
 
 
-def read_after(prefix: str, text: str) -> UUID:
+def read_after(text: str, parse_id: Callable[[str], UUID]) -> UUID:
     """Read the id after which the page begins.
 
     Raises:
         UnprocessableRequestError: It is no id of that kind.
     """
     try:
-        return parse_public_id(prefix, text)
+        return parse_id(text)
     except NotFoundError:
-        raise UnprocessableRequestError(
-            f"'after' must be an id that begins with '{prefix}_'.", param="after"
-        ) from None
+        raise UnprocessableRequestError("'after' must be an id of this list.", param="after") from None
 
 
 def read_moment(text: str, param: str) -> datetime:

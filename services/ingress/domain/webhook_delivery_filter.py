@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from services.ingress.domain.checks import expect, storable, wrong_type
+from services.ingress.domain.checks import expect, refuse_unknown, storable, wrong_type
 from services.ingress.domain.json_text import parse_object
 from services.ingress.domain.query import DEFAULT_LIMIT, expect_known, read_after, read_limit, read_moment
 from services.ingress.domain.webhook_delivery import PREFIX
-from services.ingress.domain.webhook_endpoint_fields import refuse_unknown
+from shared.contracts.ids import parse_public_id
 from shared.errors import UnprocessableRequestError
 
 STATUSES = ("pending", "delivered", "failed")
@@ -50,7 +51,7 @@ def read_delivery_page(query: Mapping[str, str]) -> DeliveryPage:
     return DeliveryPage(
         conditions=_conditions(query),
         limit=read_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
-        before=read_after(PREFIX, query["after"]) if "after" in query else None,
+        before=read_after(query["after"], partial(parse_public_id, PREFIX)) if "after" in query else None,
     )
 
 

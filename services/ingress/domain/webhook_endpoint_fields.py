@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from services.ingress.domain.checks import expect, required, storable, wrong_type
+from services.ingress.domain.checks import expect, refuse_unknown, required, storable, wrong_type
 from services.ingress.domain.json_text import parse_object
 from services.ingress.domain.metadata import read_metadata
-from shared.errors import InvalidRequestError, UnprocessableRequestError
+from shared.errors import UnprocessableRequestError
 
 MAX_EVENTS = 50
 MAX_DESCRIPTION = 500
@@ -82,18 +82,6 @@ def read_overlap(body: bytes) -> timedelta:
             f"'overlap_s' must be from 0 to {MAX_OVERLAP.total_seconds():.0f} seconds.", param="overlap_s"
         )
     return timedelta(seconds=seconds)
-
-
-def refuse_unknown(given: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse members that the route does not have.
-
-    Raises:
-        InvalidRequestError: With the first of them.
-    """
-    unknown = sorted(given.keys() - known)
-    if unknown:
-        name = unknown[0][:80]
-        raise InvalidRequestError(f"Unrecognized request argument: {name!r}.", param=name)
 
 
 def _fields(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Writes down what the requests of a batch came to, in the order of its input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.scheduler import metrics
 from services.scheduler.domain.batch import Batch, EndedJob
@@ -78,16 +78,4 @@ class BatchGathering:
 
 
 def _lost(job: EndedJob, failure: Failure) -> EndedJob:
-    return EndedJob(
-        job_id=job.job_id,
-        line=job.line,
-        custom_id=job.custom_id,
-        request_id=job.request_id,
-        status=JobStatus.FAILED,
-        result=None,
-        result_ref=None,
-        failure=failure,
-        input_tokens=job.input_tokens,
-        output_tokens=job.output_tokens,
-        cached_tokens=job.cached_tokens,
-    )
+    return replace(job, status=JobStatus.FAILED, result=None, result_ref=None, failure=failure)

@@ -111,8 +111,8 @@ def test_steering_a_fleet_needs_a_fleet_and_a_key_and_says_which_is_missing(tmp_
     nowhere = penstock(folder, "queues")
     assert (nowhere.returncode, "penstock up" in nowhere.stderr) == (3, True)
     unknown = penstock(folder, "workers", PENSTOCK_URL="http://127.0.0.1:1")
-    assert (unknown.returncode, "--key" in unknown.stderr) == (77, True)
+    assert (unknown.returncode, "--api-key" in unknown.stderr) == (77, True)
     away = penstock(folder, "workers", PENSTOCK_URL="http://127.0.0.1:1", PENSTOCK_OPERATOR_KEY="k")
     assert (away.returncode, "http://127.0.0.1:1" in away.stderr) == (3, True)
-    wrong = penstock(folder, "queues", "--url", "ftp://x", "--key", "k")
+    wrong = penstock(folder, "queues", "--url", "ftp://x", "--api-key", "k")
     assert wrong.returncode == 2

@@ -1,16 +1,8 @@
-"""What the commands about webhooks print, and which fleet they ask."""
+"""What ``penstock webhooks listen`` prints of a delivery."""
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-
-from services.cli.columns import columns
-from services.cli.credentials import Credentials
-from services.cli.data_dir import DataDir
-from services.cli.errors import CommandError
-from services.cli.fleet_api import FleetAddress
 from services.cli.listening.received import SHORT, Received
 
 AT = datetime(2026, 1, 31, 12, 0, 5, tzinfo=UTC)
@@ -50,35 +42,3 @@ def test_a_record_is_json_with_the_whole_body():
         "body": {"type": "a", "n": [1]},
     }
     assert json.loads(Received(at=AT, headers={}, body=b"\xff").record())["body"] == "\ufffd"
-
-
-def test_columns_are_as_wide_as_their_widest_text():
-    assert columns(("ID", "URL"), [("1", "a"), ("22222", "b")]) == "ID     URL\n1      a\n22222  b"
-    assert columns(("ID", "URL"), []) == "ID  URL"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DataDir:
-    folder = DataDir.at(tmp_path)
-    Credentials("http://127.0.0.1:8080", "sk-local").write(folder)
-    return folder
-
-
-def test_a_folder_knows_its_fleet(folder: DataDir):
-    found = FleetAddress.find(folder, url=None, api_key=None)
-    assert (found.url, found.api_key) == ("http://127.0.0.1:8080", "sk-local")
-    assert "sk-local" not in repr(found)
-    assert FleetAddress.find(folder, url=None, api_key="sk-other").api_key == "sk-other"
-    assert FleetAddress.find(folder, url="http://127.0.0.1:8080/v1/", api_key=None).api_key == "sk-local"
-
-
-def test_a_folders_key_goes_to_no_other_fleet(folder: DataDir):
-    with pytest.raises(CommandError, match="--api-key"):
-        FleetAddress.find(folder, url="https://ai.example", api_key=None)
-    found = FleetAddress.find(folder, url="https://ai.example", api_key="sk-theirs")
-    assert (found.url, found.api_key) == ("https://ai.example", "sk-theirs")
-
-
-def test_where_there_is_no_fleet_the_remedy_is_said(tmp_path: Path):
-    with pytest.raises(CommandError, match="penstock up"):
-        FleetAddress.find(DataDir.at(tmp_path), url=None, api_key=None)

@@ -3,7 +3,7 @@ import pytest
 from shared import errors
 from shared.contracts.jobs import Failure
 from shared.http.errors import (
-    error_headers,
+    error_headers_of_failure,
     failure_of,
     openai_error,
     openai_error_of_failure,
@@ -61,12 +61,16 @@ def test_a_wait_is_rounded_up_to_whole_seconds(seconds, header):
 
 
 def test_retry_after_is_sent_only_where_waiting_helps():
-    assert error_headers(errors.BrokerUnavailableError("away", retry_after_s=0.2)) == {"Retry-After": "1"}
-    assert error_headers(errors.NotFoundError("no")) == {}
+    assert error_headers_of_failure(failure_of(errors.BrokerUnavailableError("away", retry_after_s=0.2))) == {
+        "Retry-After": "1"
+    }
+    assert error_headers_of_failure(failure_of(errors.NotFoundError("no"))) == {}
 
 
 def test_an_unauthenticated_caller_is_told_how():
-    assert error_headers(errors.AuthenticationError("no key")) == {"WWW-Authenticate": "Bearer"}
+    assert error_headers_of_failure(failure_of(errors.AuthenticationError("no key"))) == {
+        "WWW-Authenticate": "Bearer"
+    }
 
 
 def _all_errors(root=errors.PenstockError):

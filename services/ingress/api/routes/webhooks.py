@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from services.ingress.api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from services.ingress.api.route import RawRoute, route
 from services.ingress.api.schemas import webhooks as shapes
-from services.ingress.api.webhook_endpoints import WebhookEndpointEndpoints
+from services.ingress.api.webhook_endpoints import WebhookEndpoints
 from services.ingress.api.webhook_job_secret import WebhookJobSecretEndpoints
 
 _TAG = "Webhooks"
@@ -30,7 +30,7 @@ PAGE = (
 )
 
 
-def webhook_endpoint_routes(endpoints: WebhookEndpointEndpoints) -> Iterator[RawRoute]:
+def webhook_endpoint_routes(endpoints: WebhookEndpoints) -> Iterator[RawRoute]:
     """Describe the routes of webhook endpoints."""
     yield route(
         "POST",

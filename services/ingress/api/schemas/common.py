@@ -1,7 +1,5 @@
 """Shapes that every route shares."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -49,6 +47,3 @@ class Health(BaseModel):
     dependencies: dict[str, str] = Field(
         default={}, examples=[{"postgres": "ok", "broker": "ok", "redis": "ok"}]
     )
-
-
-Metadata = dict[str, Any]

@@ -5,27 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from services.cli.data_dir import DataDir
+from services.cli.fleet_options import OperatorKey, Url
 from services.cli.options import DEFAULT_FOLDER, Folder, Json
 
 if TYPE_CHECKING:
-    from services.cli.admin_api import AdminApi
+    from services.cli.fleet_api import FleetApi
 
 queues = typer.Typer(help="Look at the queues of a running fleet and steer them.")
 workers = typer.Typer(help="Look at the workers of a running fleet; drain one.")
 
-Url = Annotated[
-    str | None,
-    typer.Option("--url", envvar="PENSTOCK_URL", help="The fleet.", show_default="that of the data folder"),
-]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        envvar="PENSTOCK_OPERATOR_KEY",
-        help="An operator's key.",
-        show_default="that of the data folder",
-    ),
-]
 Name = Annotated[str, typer.Argument(help="The queue, e.g. jobs.chat.batch")]
 WorkerName = Annotated[str, typer.Argument(help="The worker's name, as the list shows it.")]
 
@@ -36,7 +24,7 @@ def show_queues(
     context: typer.Context,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every 2 seconds.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Also those where nothing happens.")] = False,
@@ -48,27 +36,37 @@ def show_queues(
     if context.invoked_subcommand is None:
         from services.cli.commands import queues as command  # noqa: PLC0415
 
-        command.show(_api(data_dir, url, key), as_json=as_json, watch=watch, every=every)
+        command.show(_api(data_dir, url, api_key), as_json=as_json, watch=watch, every=every)
 
 
 @queues.command("pause")
 def pause_queue(
-    *, name: Name, data_dir: Folder = DEFAULT_FOLDER, url: Url = None, key: Key = None, as_json: Json = False
+    *,
+    name: Name,
+    data_dir: Folder = DEFAULT_FOLDER,
+    url: Url = None,
+    api_key: OperatorKey = None,
+    as_json: Json = False,
 ) -> None:
     """Deliver nothing to any worker; what is in flight goes on."""
     from services.cli.commands import queues as command  # noqa: PLC0415
 
-    command.steer(_api(data_dir, url, key), "pause", name, as_json=as_json)
+    command.steer(_api(data_dir, url, api_key), "pause", name, as_json=as_json)
 
 
 @queues.command("resume")
 def resume_queue(
-    *, name: Name, data_dir: Folder = DEFAULT_FOLDER, url: Url = None, key: Key = None, as_json: Json = False
+    *,
+    name: Name,
+    data_dir: Folder = DEFAULT_FOLDER,
+    url: Url = None,
+    api_key: OperatorKey = None,
+    as_json: Json = False,
 ) -> None:
     """Undo a pause and a drain."""
     from services.cli.commands import queues as command  # noqa: PLC0415
 
-    command.steer(_api(data_dir, url, key), "resume", name, as_json=as_json)
+    command.steer(_api(data_dir, url, api_key), "resume", name, as_json=as_json)
 
 
 @queues.command("drain")
@@ -77,14 +75,14 @@ def drain_queue(
     name: Name,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the queue is empty.")] = False,
 ) -> None:
     """Refuse new submissions for a queue and let the workers empty it; `resume` ends that."""
     from services.cli.commands import queues as command  # noqa: PLC0415
 
-    api = _api(data_dir, url, key)
+    api = _api(data_dir, url, api_key)
     command.steer(api, "drain", name, as_json=as_json)
     if wait:
         command.wait_drained(api, name)
@@ -96,14 +94,14 @@ def purge_queue(
     name: Name,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
     confirm: Annotated[str | None, typer.Option(help="The queue's full name, instead of a question.")] = None,
 ) -> None:
     """Cancel everything that waits in a queue of jobs, for good."""
     from services.cli.commands import queues as command  # noqa: PLC0415
 
-    command.purge(_api(data_dir, url, key), name, confirm, as_json=as_json)
+    command.purge(_api(data_dir, url, api_key), name, confirm, as_json=as_json)
 
 
 @queues.command("dead-letters")
@@ -115,7 +113,7 @@ def dead_letters(
     ] = "list",
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
     ids: Annotated[list[str] | None, typer.Option("--id", help="This one; may be repeated.")] = None,
     reason: Annotated[str | None, typer.Option(help="Those with this in their reason.")] = None,
@@ -129,7 +127,7 @@ def dead_letters(
     """List, replay or discard messages that were given up; exit code 1 when some cannot be put back."""
     from services.cli.commands import dead_letters as command  # noqa: PLC0415
 
-    api = _api(data_dir, url, key)
+    api = _api(data_dir, url, api_key)
     if action == "list":
         command.show(
             api, name, reason=reason, older_than_s=older_than_s, page=page, limit=limit, as_json=as_json
@@ -145,14 +143,14 @@ def show_workers(
     context: typer.Context,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
 ) -> None:
     """Look at the workers of a running fleet; drain one."""
     if context.invoked_subcommand is None:
         from services.cli.commands import workers as command  # noqa: PLC0415
 
-        command.show(_api(data_dir, url, key), as_json=as_json)
+        command.show(_api(data_dir, url, api_key), as_json=as_json)
 
 
 @workers.command("drain")
@@ -161,13 +159,13 @@ def drain_worker(
     name: WorkerName,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
 ) -> None:
     """Have a worker take no new jobs and finish what it runs; it stays so until it is resumed."""
     from services.cli.commands import workers as command  # noqa: PLC0415
 
-    command.steer(_api(data_dir, url, key), "drain", name, as_json=as_json)
+    command.steer(_api(data_dir, url, api_key), "drain", name, as_json=as_json)
 
 
 @workers.command("resume")
@@ -176,16 +174,16 @@ def resume_worker(
     name: WorkerName,
     data_dir: Folder = DEFAULT_FOLDER,
     url: Url = None,
-    key: Key = None,
+    api_key: OperatorKey = None,
     as_json: Json = False,
 ) -> None:
     """Have a drained worker take jobs again."""
     from services.cli.commands import workers as command  # noqa: PLC0415
 
-    command.steer(_api(data_dir, url, key), "resume", name, as_json=as_json)
+    command.steer(_api(data_dir, url, api_key), "resume", name, as_json=as_json)
 
 
-def _api(data_dir: "Folder", url: str | None, key: str | None) -> "AdminApi":
-    from services.cli.admin_api import AdminApi  # noqa: PLC0415
+def _api(data_dir: Folder, url: str | None, api_key: str | None) -> "FleetApi":
+    from services.cli.fleet_api import FleetApi  # noqa: PLC0415
 
-    return AdminApi.of(DataDir.at(data_dir), url=url, key=key)
+    return FleetApi.find(DataDir.at(data_dir), url=url, key=api_key, operator=True)
