@@ -14,7 +14,8 @@ from shared.contracts.ids import public_id
 BATCH_COLUMNS = """b.id, b.status, b.endpoint, b.model, b.completion_window, b.input_file_id,
     b.output_file_id, b.error_file_id, b.metadata::text AS metadata, b.errors::text AS errors,
     b.created_at, b.expires_at, b.in_progress_at, b.finalizing_at, b.completed_at, b.failed_at, b.expired_at,
-    b.cancelling_at, b.cancelled_at, b.total, b.input_tokens, b.output_tokens, b.cached_tokens, b.reasoning_tokens"""
+    b.cancelling_at, b.cancelled_at, b.total, b.input_tokens, b.output_tokens, b.cached_tokens,
+    b.reasoning_tokens"""
 """Of ``batches b``: all but how many requests have come to their end, which who asks may count on."""
 
 
