@@ -25,6 +25,7 @@ from services.ingress.domain.after_the_end import (
     why_not_retried,
 )
 from services.ingress.domain.bulk import read_selection
+from services.ingress.domain.checks import refuse_unknown
 from services.ingress.domain.job import PREFIX, Job
 from services.ingress.domain.job_times import JobLimits
 from services.ingress.domain.json_text import parse_object

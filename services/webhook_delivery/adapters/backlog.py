@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import structlog
 
 from services.webhook_delivery import metrics
@@ -26,6 +27,8 @@ async def watch_backlog(database: Database) -> None:
                 row = await connection.fetchrow(_DUE)
         except DatabaseUnavailableError as error:
             _log.warning("backlog of webhooks not known", code=error.code)
+        except asyncpg.PostgresError as error:  # a migration still to come
+            _log.warning("backlog of webhooks not known", sqlstate=error.sqlstate)
         else:
             metrics.DUE.set(row["due"])
             metrics.OLDEST_DUE.set(row["oldest_s"])

@@ -8,6 +8,7 @@ import asyncpg
 
 from services.webhook_delivery.domain.delivery import DueDelivery
 from services.webhook_delivery.domain.dispatcher import Claimed
+from shared.errors import DatabaseUnavailableError
 from shared.runtime.crash_points import CrashPoint, crash_points
 from shared.security.webhook_secrets import SecretBox
 from shared.storage.postgres import Connection, Database
@@ -87,6 +88,12 @@ class QueueTable:
 
     async def claim(self, limit: int, *, room: Mapping[UUID, int], default_room: int) -> Claimed:
         """See ``DeliveryQueue.claim``; each look goes on where the one before stopped."""
+        try:
+            return await self._claim(limit, room, default_room)
+        except asyncpg.PostgresError as error:  # a migration still to come, a broken disk
+            raise DatabaseUnavailableError(f"PostgreSQL cannot be asked now ({error.sqlstate}).") from error
+
+    async def _claim(self, limit: int, room: Mapping[UUID, int], default_room: int) -> Claimed:
         async with self._database.connection() as connection:
             next_due_s = await connection.fetchval(_NEXT_DUE)
             if next_due_s is None or next_due_s > 0:

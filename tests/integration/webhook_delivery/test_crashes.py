@@ -4,15 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from services.webhook_delivery.adapters.queue import QueueTable
 from services.webhook_delivery.app import running
+from shared.errors import DatabaseUnavailableError
 from shared.runtime.engines.postgres import EmbeddedPostgres
+from shared.security.webhook_secrets import SecretBox
 from shared.storage.migrate import migrate
 from shared.storage.postgres import Database
 from tests.integration.webhook_delivery.conftest import MakeSettings
@@ -22,6 +25,16 @@ from tests.support.store import settings_for, until
 from tests.support.webhooks import SECRET_KEY, Hooks
 
 SHORT = {"timeout_s": 0.5, "lease_s": 1.0}
+
+
+async def test_before_the_migration_there_is_nothing_to_claim_yet(
+    migrated_url: str, fresh_database: Callable[[], str]
+) -> None:
+    assert migrated_url  # the server has the roles
+    async with Database(settings_for(fresh_database()), role="penstock_system", name="test") as database:
+        queue = QueueTable(database, SecretBox(SECRET_KEY), lease_s=30)
+        with pytest.raises(DatabaseUnavailableError):
+            await queue.claim(1, room={}, default_room=1)
 
 
 @asynccontextmanager
