@@ -307,6 +307,12 @@ def test_an_answer_that_is_not_recorded_is_found() -> None:
     assert "is not recorded" in breach
 
 
+def test_who_would_come_too_late_may_be_told_so_and_nothing_else_with_that_status() -> None:
+    for reason, breaches in (("{'code': 'queue_full'}", 0), ("{'code': 'provider_rate_limited'}", 1)):
+        refused = NotAccepted(at=22, key="plain-2", began=21, status=429, reason=reason)
+        assert len(check(history_of(refused), evidence_of())) == breaches
+
+
 def test_a_refused_submission_is_excused_by_a_dead_database_only() -> None:
     refused = NotAccepted(at=22, key="plain-2", began=21, status=503, reason="database_unavailable")
     for victim, breaches in (("postgres", 0), ("rabbitmq", 1)):

@@ -117,6 +117,6 @@ def _text_of(chunk: dict[str, Any]) -> str:
 def _raise_for(status: int, content: dict[str, Any]) -> None:
     if status == 200:
         return
-    if status in (502, 503, 504) and content.get("error", {}).get("code"):
+    if status in (429, 502, 503, 504) and content.get("error", {}).get("code"):
         raise HonestError(f"{status} {content['error']['code']}")
     raise WrongAnswerError(f"{status} {content}")
