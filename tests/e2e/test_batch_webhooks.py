@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.e2e.test_webhooks import call, endpoint, is_believed
+from tests.e2e.test_webhook_endpoints import call, endpoint, is_believed
 from tests.support.batches import ended, jsonl, line, submit
 from tests.support.fleet import Fleet
 from tests.support.webhook_receiver import Receiver, receiving
