@@ -21,7 +21,7 @@ class LaneShares(Section):
 
     interactive: LaneShare = LaneShare(weight=8, prefetch=768)
     standard: LaneShare = LaneShare(weight=4, prefetch=128)
-    batch: LaneShare = LaneShare(weight=1, prefetch=32)
+    batch: LaneShare = LaneShare(weight=1, prefetch=128)
 
     def of(self, lane: Lane) -> LaneShare:
         """Return the share of a lane."""
