@@ -2,17 +2,17 @@
 
 import json
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from services.provider_worker.domain.batch_answers import read_batch_answer
 from services.provider_worker.domain.batch_input import for_provider
 from services.provider_worker.domain.costs import reduced
-from shared.contracts.ids import new_id
 from shared.contracts.jobs import Operation, Usage
 from shared.contracts.provider_batches import line_id
 
-JOB = new_id()
+JOB = UUID("019a0000-0000-7000-8000-000000000001")
 
 
 def written(response: object, error: object = None, custom_id: object = line_id(JOB, 7)) -> bytes:
