@@ -182,6 +182,22 @@ def test_a_call_that_goes_on_after_the_deadline_is_found(began: float, ended: fl
     assert len(check(history, evidence)) == breaches
 
 
+@pytest.mark.parametrize(("deadline", "breaches"), [(86_400, 0), (5, 1)])
+def test_a_call_that_is_still_under_way_breaks_a_deadline_that_has_passed_only(
+    deadline: float, breaches: int
+) -> None:
+    history = history_of(
+        Began(at=1e-9, epoch=EPOCH),
+        Killed(at=9, victim="x", pid=1),
+        Recovered(at=9, victim="x", after_s=0),
+        kind=Kind.HURRIED,
+    )
+    evidence = evidence_of("job.queued", "job.expired", status="expired", result=None)
+    job = evidence.jobs[0].model_copy(update={"deadline_at": EPOCH + deadline})
+    evidence = evidence.model_copy(update={"jobs": (job,), "spans": {KEY: ((EPOCH + 3, None),)}})
+    assert len(check(history, evidence)) == breaches
+
+
 def told(message_id: str = "msg_1", event: str = "job.completed", job_id: str = "job_1") -> Told:
     return Told(at=9, message_id=message_id, event=event, job_id=job_id)
 

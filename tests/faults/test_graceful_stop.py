@@ -98,7 +98,9 @@ async def stop_each_kind(fleet: Fleet, folder: Path) -> None:
         verdict = await verdict_on(load, folder=folder)
         assert await load.callers.call(streamed=True) == "answered"
     assert not verdict.breaches, "\n".join(verdict.breaches)
-    assert not sum(job.ambiguous_attempts for job in verdict.evidence.jobs), "a job was begun twice"
+    # Of a synchronous call nobody announces a start: one that a worker only held counts as ambiguous, too.
+    jobs = [job for job in verdict.evidence.jobs if job.background]
+    assert not sum(job.ambiguous_attempts for job in jobs), "a job was begun twice"
 
 
 @pytest.mark.timeout(240)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from math import isinf
 
 from tests.faults.campaign.evidence import EventRow, Evidence, JobRow
 from tests.faults.campaign.history import (
@@ -177,6 +178,8 @@ def no_call_goes_on_after_the_deadline(history: History, evidence: Evidence) -> 
             continue
         deadline = job.deadline_at - _epoch(history)
         for began, ended in _spans(history, evidence, job.key):
+            if isinf(ended) and deadline > history.last_at:
+                continue  # a later start's, whose job has its end, and time left
             if ended > deadline + STOPPING_S and not _outage(
                 history, frozenset({STANDING_STILL}), deadline, ended
             ):

@@ -172,6 +172,11 @@ class History:
         if self._file is not None:
             self._file.write(entry.model_dump_json() + "\n")
 
+    @property
+    def last_at(self) -> float:
+        """When the last thing happened, in seconds since the campaign began."""
+        return max((entries[-1].at for entries in self._entries.values() if entries), default=0.0)
+
     def of(self, kind: type[E_]) -> list[E_]:
         """Return the entries of one type."""
         return cast("list[E_]", self._entries[kind])
