@@ -16,6 +16,7 @@ import pytest
 
 from tests.faults.another_worker import Worker, another_worker
 from tests.faults.brokers import LOADED
+from tests.faults.campaign.checker import QUEUE_FULL
 from tests.faults.campaign.history import Called, NotAccepted
 from tests.faults.campaign.run import Load, load_on, verdict_on
 from tests.faults.campaign.victims import ServiceVictim, entry_of
@@ -53,7 +54,9 @@ async def stop_workers_under_load(load: Load, folder: Path) -> None:
         with another_worker(load.fleet, folder, like=WORKERS[0]) as worker:
             await join_and_leave(load, worker)
     assert Counter(call.outcome for call in load.history.of(Called)).keys() == {"answered"}
-    assert not load.history.of(NotAccepted)
+    # While all workers are replaced, a job that has two seconds at most may hear that it comes too late.
+    refused = load.history.of(NotAccepted)
+    assert not [entry for entry in refused if not (entry.status == 429 and QUEUE_FULL in entry.reason)]
 
 
 async def join_and_leave(load: Load, worker: Worker) -> None:
