@@ -40,8 +40,9 @@ class DeadLetters:
     """Lists, replays and discards.
 
     Whoever looks holds what it has seen until it is done, so two looks at a time would each see a part:
-    in one process they take turns; one in another process may see fewer for that moment. None is ever
-    replayed or discarded twice.
+    in one process they take turns; one in another process may see fewer for that moment. No two looks
+    replay or discard the same one; a process that dies between publishing one and acknowledging it leaves it
+    both dead and on its queue.
     """
 
     def __init__(self, link: Link, publisher: Publisher) -> None:
